@@ -1,0 +1,14 @@
+//! FreeSWITCH's event socket on the wire, and nothing but: frames, events, commands, escaping.
+//! No sockets here.
+
+mod command;
+mod decoder;
+mod encoding;
+mod event;
+mod frame;
+
+pub use command::{Command, CommandError, Line, Message, SendMsg};
+pub use decoder::{DecodeError, Decoder, Limits};
+pub use encoding::{percent_decode, percent_encode};
+pub use event::{Event, Value};
+pub use frame::{Frame, LogLine, Notice, Reply};

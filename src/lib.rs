@@ -1,0 +1,27 @@
+//! Linefinder turns a bare FreeSWITCH into a multi-tenant phone system.
+//!
+//! FreeSWITCH moves the media; this library decides where a call goes and what happens to it.
+//! The rooms, from the wire up; a room may use only those named behind it:
+//!
+//! * [`types`]: ids, numbers, SIP URIs, hangup causes: parsed once, then trusted.
+//! * [`esl`] (types): the event socket's wire, without sockets.
+//! * [`switch`] (esl): a FreeSWITCH node as an object, and the calls it hands over.
+//! * [`documents`] (types): what operators write: accounts, users, devices, callflows.
+//! * [`store`] (documents): where documents live.
+//! * [`routing`] (documents, types, esl's escaping): the decisions, all pure.
+//! * [`callflow`] (routing, store, switch): the tree of actions that a call walks.
+//! * [`sim`] (esl): a simulated FreeSWITCH node on real TCP ports.
+//! * [`config`], [`telemetry`], [`daemon`], [`cli`]: wiring.
+
+pub mod callflow;
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod documents;
+pub mod esl;
+pub mod routing;
+pub mod sim;
+pub mod store;
+pub mod switch;
+pub mod telemetry;
+pub mod types;

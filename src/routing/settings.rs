@@ -1,0 +1,67 @@
+//! What an operator can set about routing. Defaults are those of the device specification.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::NodeName;
+
+/// `privacy_method`: how a hidden identity is kept from a carrier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrivacyMethod {
+    /// The identity is rewritten.
+    #[default]
+    Kazoo,
+    /// The identity is sent, privacy is signalled.
+    Sip,
+    None,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Sofia profile when neither the device nor its registration names one.
+    pub sip_profile: String,
+    /// Dialplan context that brings a loopback leg back to the daemon.
+    pub forward_context: String,
+    /// `host:port` on which a node accepts SIP from its sister nodes.
+    pub nodes: BTreeMap<NodeName, String>,
+    /// Seconds a device, user or group rings without its own `timeout`.
+    pub bridge_timeout_s: u32,
+    pub default_ignore_completed_elsewhere: bool,
+    pub diversion_on_forward: bool,
+    pub forward_hop_limit: usize,
+    pub confirm_prompt: String,
+    pub anonymous_name: String,
+    pub anonymous_number: String,
+    pub privacy_method: PrivacyMethod,
+    pub ensure_valid_caller_id: bool,
+    pub default_asserted_identity: bool,
+    /// Codecs for legs behind a loopback without codecs of their own.
+    pub loopback_codecs: Vec<String>,
+    /// Seconds that an expired registration is still dialled.
+    pub registration_grace_s: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            sip_profile: "internal".into(),
+            forward_context: "default".into(),
+            nodes: BTreeMap::new(),
+            bridge_timeout_s: 20,
+            default_ignore_completed_elsewhere: true,
+            diversion_on_forward: true,
+            forward_hop_limit: 5,
+            confirm_prompt: "ivr/ivr-group_confirm.wav".into(),
+            anonymous_name: "Anonymous".into(),
+            anonymous_number: "anonymous".into(),
+            privacy_method: PrivacyMethod::Kazoo,
+            ensure_valid_caller_id: false,
+            default_asserted_identity: false,
+            loopback_codecs: vec!["PCMU".into(), "PCMA".into()],
+            registration_grace_s: 60,
+        }
+    }
+}

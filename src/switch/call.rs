@@ -1,0 +1,90 @@
+//! The handle through which a call is driven, whichever way it was handed over.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Application, Completed};
+use crate::types::HangupCause;
+
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Who ended a leg, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    pub cause: HangupCause,
+    /// `sip_hangup_disposition`: `send_bye`, `recv_bye`, `recv_cancel`, ...; None when not told.
+    pub disposition: Option<String>,
+    /// Seconds since the answer (`billsec`), if answered.
+    pub billed_s: Option<u64>,
+}
+
+/// Why an application did not complete.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    #[error("the call has ended")]
+    Hungup,
+    #[error("the node is gone: {0}")]
+    NodeLost(String),
+    #[error("FreeSWITCH refused {application}: {reply}")]
+    Refused {
+        application: &'static str,
+        reply: String,
+    },
+    #[error("{application} did not complete within {after_ms} ms")]
+    TimedOut {
+        application: &'static str,
+        after_ms: u64,
+    },
+    #[error("the call's mailbox overflowed")]
+    Overflow,
+    #[error(transparent)]
+    Unwritable(#[from] crate::esl::CommandError),
+}
+
+/// How a bridge attempt ended: read from the CHANNEL_EXECUTE_COMPLETE of `bridge`
+/// (`originate_disposition`, `originate_failed_cause`, `last_bridge_proto_specific_hangup_cause`; capture fact 36).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BridgeOutcome {
+    /// Answered, and the conversation is over (or left to the switch).
+    Answered,
+    /// No leg was joined.
+    Failed {
+        cause: HangupCause,
+        /// The far end's SIP status if it sent one for this attempt.
+        sip_status: Option<u16>,
+    },
+}
+
+/// A leg that we control: the A-leg of a call.
+///
+/// Every method resolves at the latest when the leg hangs up or its node is lost, and may be
+/// dropped at any await without harm to other callers.
+pub trait Leg: Send + Sync {
+    /// Runs the application and waits for its CHANNEL_EXECUTE_COMPLETE. Applications of one
+    /// leg run in the order of the calls (event-lock).
+    fn execute(&self, application: Application) -> BoxFuture<'_, Result<Completed, CallError>>;
+
+    /// Several applications in one write; resolves with the last one's completion.
+    fn execute_all(
+        &self,
+        applications: Vec<Application>,
+    ) -> BoxFuture<'_, Result<Completed, CallError>>;
+
+    /// `bridge`, with its outcome read out of the completion event. `dial_string` comes from
+    /// `routing::DialString`'s writer only.
+    fn bridge(&self, dial_string: String) -> BoxFuture<'_, Result<BridgeOutcome, CallError>>;
+
+    /// Hangs up at once (`uuid_kill`), whatever runs.
+    fn hangup(&self, cause: HangupCause) -> BoxFuture<'_, Result<(), CallError>>;
+
+    /// Cancelled when the leg has hung up or can no longer be controlled.
+    fn gone(&self) -> CancellationToken;
+
+    /// How it ended; resolves on CHANNEL_HANGUP_COMPLETE (or its stand-ins).
+    fn ended(&self) -> BoxFuture<'_, Ended>;
+
+    /// The leg has been answered (2xx sent).
+    fn is_answered(&self) -> bool;
+}

@@ -1,0 +1,7 @@
+//! Values that are parsed once and then trusted. This room uses no other.
+
+mod cause;
+mod id;
+
+pub use cause::{HangupCause, UnknownCause};
+pub use id::{AccountId, CallId, DocumentId, InvalidId, NodeName};
