@@ -1,5 +1,7 @@
 //! The applications that a leg executes, typed.
 
+use std::borrow::Cow;
+
 use crate::types::HangupCause;
 
 /// What a leg is told to do. Every value is checked or carried by body when it is written
@@ -10,17 +12,18 @@ pub enum Application {
     PreAnswer,
     RingReady,
     /// One channel variable on this leg.
+    /// (The name is borrowed where our code fixes it, owned where a plan carries it.)
     Set {
-        name: &'static str,
+        name: Cow<'static, str>,
         value: String,
     },
     /// Unsets a channel variable.
     Unset {
-        name: &'static str,
+        name: Cow<'static, str>,
     },
     /// A variable on this leg and the legs it dials.
     Export {
-        name: &'static str,
+        name: Cow<'static, str>,
         value: String,
     },
     Playback {
