@@ -1,0 +1,39 @@
+//! The effective settings as TOML, each with where it comes from.
+
+use serde_json::Value;
+
+use super::load::Config;
+
+impl Config {
+    /// TOML text of every setting and its origin; secrets are hidden, unset ones commented out.
+    #[must_use]
+    pub fn show(&self) -> String {
+        let mut text = String::new();
+        let mut section = "";
+        for setting in &self.settings {
+            if setting.section != section {
+                let gap = if text.is_empty() { "" } else { "\n" };
+                text.push_str(&format!("{gap}[{}]\n", setting.section));
+                section = &setting.section;
+            }
+            let line = match &setting.value {
+                Value::Null => format!("# {} is not set", setting.key),
+                value => format!("{} = {value}", setting.key),
+            };
+            text.push_str(&format!("{line:<48}  # {}\n", setting.origin));
+        }
+        text
+    }
+
+    /// The same as JSON: `{"section.key": {"value", "source"}}`.
+    #[must_use]
+    pub fn show_json(&self) -> Value {
+        let entries = self.settings.iter().map(|setting| {
+            let key = format!("{}.{}", setting.section, setting.key);
+            let source = setting.origin.to_string();
+            let entry = serde_json::json!({ "value": setting.value, "source": source });
+            (key, entry)
+        });
+        Value::Object(entries.collect())
+    }
+}
