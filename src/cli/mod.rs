@@ -1,5 +1,69 @@
-//! placeholder
+//! The subcommands of `linefinder`, one file each.
 
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+mod arguments;
+mod check;
+mod exit;
+mod open;
+mod output;
+mod serve;
+mod show;
+mod transfer;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use arguments::{Arguments, Command};
+use exit::{Exit, Failure, Outcome};
+
+/// Reads the command line, does what it says, and ends with its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::complain(&failure.message);
+            failure.exit.into()
+        }
+    }
+}
+
+/// Help and version are answers; anything else is misuse.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing can be done about a closed terminal.
+    let _ = error.print();
+    if error.use_stderr() {
+        Exit::Usage.into()
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn run(arguments: Arguments) -> Outcome {
+    let file = arguments.config.as_deref();
+    match arguments.command {
+        Command::Serve => serve::serve(file),
+        Command::Import(import) => transfer::import(file, &import),
+        Command::Export(export) => transfer::export(file, &export),
+        Command::Check(check) => check::check(file, &check),
+        Command::Config(show) => show::config(file, &show),
+        Command::Registrations(of) => show::registrations(file, &of),
+        Command::Completions { shell } => completions(shell),
+        Command::Demo(_) | Command::Call(_) | Command::Route(_) => {
+            Err(Failure::new(Exit::Software, "not yet"))
+        }
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "linefinder", &mut script);
+    let mut out = output::Output::new();
+    io::Write::write_all(&mut out, &script)?;
+    Ok(out.finish()?)
 }

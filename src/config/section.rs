@@ -211,11 +211,12 @@ pub(super) fn fields<T: Serialize>(section: &T) -> Vec<(String, serde_json::Valu
 fn fitting<T: Section>(key: &str, value: Value) -> Result<Value, String> {
     let try_alone = |value: &Value| {
         let alone = Dict::from([(key.to_owned(), value.clone())]);
-        Value::from(alone).deserialize::<T>().map(drop)
+        let tried = Value::from(alone).deserialize::<T>();
+        tried.map(drop).map_err(|error| wording(error.kind))
     };
-    let error = match try_alone(&value) {
+    let wrong = match try_alone(&value) {
         Ok(()) => return Ok(value),
-        Err(error) => error,
+        Err(wrong) => wrong,
     };
     if let Value::String(_, text) = &value {
         let read: Value = text.parse().unwrap_or_else(|never| match never {});
@@ -223,7 +224,7 @@ fn fitting<T: Section>(key: &str, value: Value) -> Result<Value, String> {
             return Ok(read);
         }
     }
-    Err(wording(error.kind))
+    Err(wrong)
 }
 
 fn wording(kind: Kind) -> String {

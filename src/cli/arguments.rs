@@ -1,0 +1,184 @@
+//! The command line, as clap reads it and explains it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "linefinder",
+    version,
+    about = "Turns a bare FreeSWITCH into a multi-tenant phone system",
+    long_about = "Turns a bare FreeSWITCH into a multi-tenant phone system.\n\n\
+                  FreeSWITCH moves the media and hands each call to Linefinder; Linefinder decides where it goes \
+                  and what happens to it.",
+    after_help = "First steps:\n  \
+                  linefinder demo                          calls between simulated phones; needs nothing else\n  \
+                  linefinder import devices.jsonl          accounts, devices and callflows into the store\n  \
+                  linefinder route --from 1001 --to 1002   what would happen, and why\n  \
+                  linefinder check                         mistakes in configuration and store\n  \
+                  linefinder serve                         run the daemon\n\n\
+                  Exit codes are those of sysexits.h: 64 usage, 65 data, 66 no input, 69 unavailable, 70 software, \
+                  73 can't create, 74 input/output, 75 try again, 77 no permission, 78 configuration.",
+    arg_required_else_help = true,
+    propagate_version = true
+)]
+pub struct Arguments {
+    /// Configuration file [default: /etc/linefinder/linefinder.toml if it exists].
+    #[arg(
+        long,
+        short = 'c',
+        global = true,
+        value_name = "FILE",
+        env = "LINEFINDER_CONFIG"
+    )]
+    pub config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon.
+    #[command(
+        after_help = "Tells systemd when it is ready (Type=notify) and feeds its watchdog. \
+                            SIGTERM and SIGINT close the listener, wait for calls as long as [handoff] drain_s \
+                            says, and end with code 0."
+    )]
+    Serve,
+    /// Daemon, store and a simulated FreeSWITCH together: place calls and print what became of them.
+    Demo(Demo),
+    /// Place one simulated call against a store and show its events and its path.
+    #[command(after_help = "Examples:\n  \
+                            linefinder call --demo --from 1001 --to 1002\n  \
+                            linefinder call --store /var/lib/linefinder/store --from 1001@acme.example --to 1002\n\n\
+                            Devices of the store that aren't registered get a simulated phone, and the output says so.")]
+    Call(Call),
+    /// Explain what would happen to a call: each rule tried, and the dial string.
+    #[command(after_help = "Examples:\n  \
+                            linefinder route --from 1001 --to 1002\n  \
+                            linefinder route --from 1001@acme.example --to 1002 --json")]
+    Route(Route),
+    /// Read accounts, users, devices and callflows from JSON lines into the store.
+    #[command(
+        after_help = "Each line is one document: {\"type\":\"device\",\"account_id\":\"acme\",\"id\":\"desk\",\
+                            \"name\":\"Desk\",\"sip\":{...}}.\n\
+                            Mistakes are told as FILE:LINE: field: what was expected, and then nothing is imported.\n\n\
+                            Examples:\n  \
+                            linefinder import devices.jsonl\n  \
+                            linefinder export | ssh other linefinder import -"
+    )]
+    Import(Import),
+    /// Write all documents as JSON lines, as `import` reads them.
+    Export(Export),
+    /// Look for mistakes in the configuration and the store.
+    #[command(
+        after_help = "Ends with 78 if the configuration is wrong, else with 65 if the store is."
+    )]
+    Check(OfStore),
+    /// Print the settings in force and where each comes from; secrets are hidden.
+    Config(ConfigCommand),
+    /// List the registrations that the store knows.
+    Registrations(OfStore),
+    /// Print a script that completes this command in your shell.
+    #[command(
+        after_help = "Example:\n  linefinder completions bash > /etc/bash_completion.d/linefinder"
+    )]
+    Completions { shell: clap_complete::Shell },
+}
+
+/// Which store a subcommand works on.
+#[derive(Debug, Clone, Args)]
+pub struct OfStore {
+    /// Folder of the store [default: the configuration's].
+    #[arg(long, value_name = "PATH")]
+    pub store: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Print dial strings in full instead of cutting them at the width of the terminal.
+    #[arg(long)]
+    pub full: bool,
+    /// Print the daemon's log as well.
+    #[arg(long)]
+    pub log: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Caller {
+    /// Who calls: a device by id, SIP username or username@realm.
+    #[arg(long, value_name = "DEVICE")]
+    pub from: String,
+    /// What is dialled.
+    #[arg(long, value_name = "NUMBER")]
+    pub to: String,
+    /// Folder of the store [default: the configuration's].
+    #[arg(long, value_name = "PATH", conflicts_with = "demo")]
+    pub store: Option<PathBuf>,
+    /// Use the documents of the demo instead of a store.
+    #[arg(long)]
+    pub demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Call {
+    #[command(flatten)]
+    pub caller: Caller,
+    /// How the call is handed over.
+    #[arg(long, value_enum, default_value_t)]
+    pub handoff: HandoffWay,
+    /// Print dial strings in full.
+    #[arg(long)]
+    pub full: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum HandoffWay {
+    #[default]
+    Socket,
+    Park,
+}
+
+#[derive(Debug, Args)]
+pub struct Route {
+    #[command(flatten)]
+    pub caller: Caller,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Files of JSON lines; - is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Import the good lines although others are bad.
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Folder of the store [default: the configuration's].
+    #[arg(long, value_name = "PATH")]
+    pub store: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Where to write; - is standard output.
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub file: PathBuf,
+    /// Folder of the store [default: the configuration's].
+    #[arg(long, value_name = "PATH")]
+    pub store: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigCommand {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,127 @@
+//! `check`: everything that is wrong with configuration and store, before it bites.
+
+use std::path::Path;
+
+use super::arguments::OfStore;
+use super::exit::{Exit, Failure, Outcome};
+use super::output::Output;
+use crate::config::{Config, ConfigError};
+use crate::store::{Store, StoreError, StoreSettings};
+
+/// What was found, in words.
+#[derive(Default)]
+struct Findings {
+    configuration: Vec<String>,
+    store: Vec<String>,
+    /// Not wrong, but worth a look.
+    advice: Vec<String>,
+}
+
+pub fn check(file: Option<&Path>, asked: &OfStore) -> Outcome {
+    let mut findings = Findings::default();
+    let settings = match Config::load(file) {
+        Ok(config) => {
+            advise(&config, &mut findings.advice);
+            Some(config.store)
+        }
+        Err(ConfigError::Invalid(problems)) => {
+            let texts = problems.iter().map(ToString::to_string);
+            findings.configuration.extend(texts);
+            None
+        }
+        Err(error) => {
+            findings.configuration.push(error.to_string());
+            None
+        }
+    };
+    let settings = match &asked.store {
+        Some(path) => Some(StoreSettings {
+            path: path.clone(),
+            ..StoreSettings::default()
+        }),
+        None => settings,
+    };
+    if let Some(settings) = settings {
+        verify(&settings, &mut findings)?;
+    }
+    print(&findings, asked.json)?;
+    if !findings.configuration.is_empty() {
+        return Err(Failure::said(Exit::Config));
+    }
+    if !findings.store.is_empty() {
+        return Err(Failure::said(Exit::Data));
+    }
+    Ok(())
+}
+
+fn verify(settings: &StoreSettings, findings: &mut Findings) -> Result<(), Failure> {
+    if !settings.path.exists() {
+        let path = settings.path.display();
+        let advice = format!("there is no store at {path} yet; `linefinder import` makes one");
+        findings.advice.push(advice);
+        return Ok(());
+    }
+    match Store::open(settings).and_then(|store| store.verify()) {
+        Ok(found) => findings.store.extend(found),
+        Err(error @ StoreError::Damaged { .. }) => findings.store.push(error.to_string()),
+        Err(other) => return Err(other.into()),
+    }
+    Ok(())
+}
+
+fn advise(config: &Config, advice: &mut Vec<String>) {
+    if config.nodes.is_empty() {
+        advice.push(
+            "no [nodes.NAME]: registrations are not seen, so only devices with a static address can be rung"
+                .into(),
+        );
+    }
+    if !config.handoff.socket && (!config.handoff.park || config.nodes.is_empty()) {
+        advice.push("neither [handoff] socket nor park: no call comes in".into());
+    }
+    if config.handoff.socket && !config.handoff.listen.ip().is_loopback() {
+        advice.push(format!(
+            "[handoff] listen = {}: the protocol has neither passwords nor TLS; keep it on a private network",
+            config.handoff.listen
+        ));
+    }
+    for (name, node) in &config.nodes {
+        let host = node.address.host().trim_matches(['[', ']']);
+        let local = host == "localhost"
+            || host
+                .parse()
+                .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        if !local {
+            advice.push(format!(
+                "[nodes.{name}] address = {}: the password crosses the network in clear; use a tunnel",
+                node.address
+            ));
+        }
+    }
+}
+
+fn print(findings: &Findings, json: bool) -> Outcome {
+    let mut out = Output::new();
+    if json {
+        let value = serde_json::json!({
+            "configuration": findings.configuration,
+            "store": findings.store,
+            "advice": findings.advice,
+        });
+        out.line(format_args!("{value:#}"))?;
+        return Ok(out.finish()?);
+    }
+    for finding in &findings.configuration {
+        out.line(format_args!("configuration: {finding}"))?;
+    }
+    for finding in &findings.store {
+        out.line(format_args!("store: {finding}"))?;
+    }
+    for advice in &findings.advice {
+        out.line(format_args!("note: {advice}"))?;
+    }
+    if findings.configuration.is_empty() && findings.store.is_empty() {
+        out.line("nothing wrong was found")?;
+    }
+    Ok(out.finish()?)
+}
