@@ -2,6 +2,8 @@
 
 mod cause;
 mod id;
+mod invite;
 
 pub use cause::{HangupCause, UnknownCause};
 pub use id::{AccountId, CallId, DocumentId, InvalidId, NodeName};
+pub use invite::{InviteFormat, Transport, UnknownWord};
