@@ -1,8 +1,10 @@
 //! Bytes to frames, incrementally and within bounds.
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
-use super::Frame;
+use super::head::{self, Kind};
+use super::span::{Span, lossy, offset};
+use super::{Event, Frame, json, peer, xml};
 
 /// How large a peer may make one frame, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,20 +36,328 @@ pub enum DecodeError {
     ContentLength(String),
     #[error("not the event socket's protocol: {0}")]
     NotEventSocket(String),
+    /// The end of the stream, after all whole frames: the process was killed, or the network went.
+    #[error("the connection ended in the middle of a frame, of which {bytes} bytes had come")]
+    Truncated { bytes: usize },
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
+/// FreeSWITCH formats a log frame's headers in a buffer of this size and loses what doesn't fit,
+/// the blank line too (esl spec 1.7).
+const LOG_HEADERS: usize = 1023;
+
+/// A body that is still to come gets its room at once, up to this many bytes; a peer's word is
+/// not enough to set more aside.
+const RESERVE: usize = 256 << 10;
+
 /// Splits a stream into frames; feed it through `tokio_util::codec`.
+///
+/// Bytes are looked at once: the scan goes on where the read before ended. After an error, and
+/// after a forced notice in the middle of a frame, the rest of the stream is dropped.
 #[derive(Debug, Clone)]
 pub struct Decoder {
     limits: Limits,
+    /// The lines of the header block that have been found so far.
+    spans: Vec<Span>,
+    /// Where the unfinished line begins, and how far it has been searched.
+    line: usize,
+    scanned: usize,
+    /// The block is one of those whose first line decides how the rest is read.
+    shape: Shape,
+    text_seen: bool,
+    /// The frame's beginning has been found to look like a header.
+    plausible: bool,
+    /// A header block is complete and its body is awaited.
+    pending: Option<Pending>,
+    /// The frame before was a reply, so a `getvar` value may spill over.
+    after_reply: bool,
+    ended: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Reply,
+    Log,
+    Other,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    kind: Kind,
+    head: usize,
+    body: usize,
+}
+
+/// What the scan for a header block's end found.
+enum Block {
+    Incomplete,
+    /// The block, its blank line included, ends here.
+    Ends(usize),
+    /// The reply ends here though its blank line is missing; the next frame is glued to it.
+    Glued(usize),
 }
 
 impl Decoder {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits }
+        Self {
+            limits,
+            spans: Vec::new(),
+            line: 0,
+            scanned: 0,
+            shape: Shape::Other,
+            text_seen: false,
+            plausible: false,
+            pending: None,
+            after_reply: false,
+            ended: false,
+        }
+    }
+
+    fn next_frame(&mut self, source: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
+        let pending = match self.pending {
+            Some(pending) => pending,
+            None => match self.next_block(source)? {
+                Some(pending) => pending,
+                None => return Ok(None),
+            },
+        };
+        let missing = (pending.head + pending.body).saturating_sub(source.len());
+        if missing > 0 {
+            if self.pending.is_none() {
+                source.reserve(missing.min(RESERVE));
+                self.pending = Some(pending);
+            }
+            return Ok(None);
+        }
+        let frame = self.take_frame(pending, source);
+        self.start_block();
+        self.after_reply = matches!(pending.kind, Kind::Reply | Kind::Spill);
+        Ok(Some(frame))
+    }
+
+    /// Reads a header block, or goes on with it.
+    fn next_block(&mut self, source: &mut BytesMut) -> Result<Option<Pending>, DecodeError> {
+        self.skip_blank_lines(source);
+        if !self.plausible && !self.after_reply {
+            self.plausible = peer::begins_like_a_header(source)?;
+            if !self.plausible {
+                return Ok(None);
+            }
+        }
+        let block = self.scan(source);
+        let limit = self.limits.header_block;
+        let (Block::Ends(end) | Block::Glued(end)) = block else {
+            return match source.len() > limit {
+                true => Err(DecodeError::HeaderBlock { limit }),
+                false => Ok(None),
+            };
+        };
+        if end > limit {
+            return Err(DecodeError::HeaderBlock { limit });
+        }
+        let kind = match block {
+            Block::Glued(_) => Kind::Reply,
+            _ => self.kind(source)?,
+        };
+        let body = head::body_length(kind, source, &self.spans, &self.limits)?;
+        Ok(Some(Pending {
+            kind,
+            head: end,
+            body,
+        }))
+    }
+
+    /// What the finished header block begins.
+    fn kind(&self, source: &[u8]) -> Result<Kind, DecodeError> {
+        match head::kind(source, &self.spans) {
+            None | Some(Kind::Other)
+                if self.after_reply
+                    && head::first(source, &self.spans, "Content-Length").is_none() =>
+            {
+                Ok(Kind::Spill)
+            }
+            Some(kind) => Ok(kind),
+            None => {
+                let line = self.spans.first().map(|span| lossy(span.line(source)));
+                let line: String = line.unwrap_or_default().chars().take(80).collect();
+                Err(DecodeError::NotEventSocket(format!(
+                    "a header block without Content-Type, beginning {line:?}"
+                )))
+            }
+        }
+    }
+
+    /// Blank lines between frames come from `getvar` values with line feeds (captures 54 and 58).
+    fn skip_blank_lines(&mut self, source: &mut BytesMut) {
+        if self.scanned > 0 {
+            return;
+        }
+        loop {
+            match source.as_ref() {
+                [b'\n', ..] => source.advance(1),
+                [b'\r', b'\n', ..] => source.advance(2),
+                _ => return,
+            }
+        }
+    }
+
+    /// Goes on line by line to the block's blank line.
+    fn scan(&mut self, source: &[u8]) -> Block {
+        loop {
+            let rest = source.get(self.scanned..).unwrap_or_default();
+            let newline = memchr::memchr(b'\n', rest).map(|at| self.scanned + at);
+            let seen = newline.map_or(source.len(), |at| at + 1);
+            if self.shape == Shape::Log && seen > LOG_HEADERS - usize::from(newline.is_none()) {
+                self.push_line(source, LOG_HEADERS);
+                return Block::Ends(LOG_HEADERS);
+            }
+            let Some(newline) = newline else {
+                self.scanned = source.len();
+                return Block::Incomplete;
+            };
+            let mut end = newline;
+            if end > self.line && source.get(end - 1) == Some(&b'\r') {
+                end -= 1;
+            }
+            if end == self.line {
+                return Block::Ends(newline + 1);
+            }
+            if let Some(at) = self.glued_at(source.get(self.line..end).unwrap_or_default()) {
+                let at = self.line + at;
+                if at > self.line {
+                    self.push_line(source, at);
+                }
+                return Block::Glued(at);
+            }
+            self.push_line(source, end);
+            self.line = newline + 1;
+            self.scanned = self.line;
+        }
+    }
+
+    /// Looks for a frame's beginning inside a reply's line; the first line decides the shape.
+    fn glued_at(&mut self, line: &[u8]) -> Option<usize> {
+        if self.spans.is_empty() {
+            self.shape = match line {
+                head::REPLY => Shape::Reply,
+                head::LOG => Shape::Log,
+                _ => Shape::Other,
+            };
+            return None;
+        }
+        if self.shape != Shape::Reply {
+            return None;
+        }
+        let text_seen = self.text_seen;
+        self.text_seen |= line.starts_with(b"Reply-Text:");
+        match self.text_seen && !text_seen {
+            true => None,
+            false => head::glued(line, text_seen),
+        }
+    }
+
+    fn push_line(&mut self, source: &[u8], end: usize) {
+        let line = source.get(self.line..end).unwrap_or_default();
+        let colon = memchr::memchr(b':', line).map_or(end, |at| self.line + at);
+        self.spans.push(Span {
+            start: offset(self.line),
+            colon: offset(colon),
+            end: offset(end),
+        });
+    }
+
+    fn start_block(&mut self) {
+        self.spans.clear();
+        self.line = 0;
+        self.scanned = 0;
+        self.shape = Shape::Other;
+        self.text_seen = false;
+        self.plausible = false;
+        self.pending = None;
+    }
+
+    fn take_frame(&mut self, pending: Pending, source: &mut BytesMut) -> Frame {
+        let head = source.split_to(pending.head);
+        if pending.kind == Kind::Connected {
+            self.spans.retain(|span| span.has_colon());
+            return Frame::Connected(Event::from_spans(head.freeze(), &self.spans));
+        }
+        let body = source.split_to(pending.body).freeze();
+        match pending.kind {
+            Kind::Spill => Frame::Spill(head.freeze()),
+            Kind::Auth => Frame::AuthRequest,
+            Kind::Reply | Kind::Connected => Frame::Reply(head::reply(&head, &self.spans)),
+            Kind::Api => Frame::Api(body),
+            Kind::Notice => Frame::Notice(head::notice(&head, &self.spans, body)),
+            Kind::Log => Frame::Log(head::log_line(&head, &self.spans, body)),
+            Kind::Rejected => Frame::Rejected(body),
+            Kind::Plain | Kind::Json | Kind::Xml => {
+                let event = match pending.kind {
+                    Kind::Json => json::parse(&body),
+                    Kind::Xml => xml::parse(&body),
+                    _ => Event::from_plain(body.clone(), &mut self.spans),
+                };
+                if let Some(event) = event {
+                    return Frame::Event(event);
+                }
+                if let Some(notice) = self.forced_notice(&body) {
+                    return notice;
+                }
+                let content_type = match pending.kind {
+                    Kind::Json => "text/event-json",
+                    Kind::Xml => "text/event-xml",
+                    _ => "text/event-plain",
+                };
+                Frame::Unknown {
+                    content_type: content_type.to_owned(),
+                    body,
+                }
+            }
+            Kind::Other => Frame::Unknown {
+                content_type: head::first(&head, &self.spans, "Content-Type")
+                    .map(lossy)
+                    .unwrap_or_default(),
+                body,
+            },
+        }
+    }
+
+    /// A notice that another thread wrote into the middle of a frame (esl spec 1.5). The frame is
+    /// lost, and its end, which may still come, would be taken for the beginning of another.
+    fn forced_notice(&mut self, bytes: &[u8]) -> Option<Frame> {
+        let at = memchr::memmem::find(bytes, head::NOTICE)?;
+        let notice = bytes.get(at..)?;
+        let mut spans = Vec::new();
+        let text = super::span::index_block(notice, &mut spans)
+            .and_then(|body| notice.get(body..))
+            .unwrap_or_default();
+        let stated = head::body_length(Kind::Notice, notice, &spans, &self.limits).ok()?;
+        let text = text.get(..stated).unwrap_or(text).to_vec();
+        self.ended = true;
+        Some(Frame::Notice(head::notice(notice, &spans, text.into())))
+    }
+
+    /// What is left when the stream has ended.
+    fn last_frame(&mut self, source: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
+        if source.trim_ascii().is_empty() && self.pending.is_none() {
+            source.clear();
+            return Ok(None);
+        }
+        if self.shape == Shape::Reply && !self.text_seen && self.pending.is_none() {
+            // A `~` reply that nothing followed.
+            self.push_line(source, source.len());
+            let head = source.split();
+            let reply = head::reply(&head, &self.spans);
+            self.start_block();
+            return Ok(Some(Frame::Reply(reply)));
+        }
+        let rest = source.split();
+        if let Some(notice) = self.forced_notice(&rest) {
+            return Ok(Some(notice));
+        }
+        Err(DecodeError::Truncated { bytes: rest.len() })
     }
 }
 
@@ -61,8 +371,22 @@ impl tokio_util::codec::Decoder for Decoder {
     type Item = Frame;
     type Error = DecodeError;
 
-    fn decode(&mut self, _source: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
-        let _ = self.limits;
-        unimplemented!()
+    fn decode(&mut self, source: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
+        if self.ended {
+            source.clear();
+            return Ok(None);
+        }
+        let frame = self.next_frame(source);
+        self.ended |= frame.is_err();
+        frame
+    }
+
+    fn decode_eof(&mut self, source: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
+        if let Some(frame) = self.decode(source)? {
+            return Ok(Some(frame));
+        }
+        let frame = self.last_frame(source);
+        self.ended |= frame.is_err();
+        frame
     }
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::Event;
 
 /// A command/reply: `Reply-Text` as sent (not encoded, may be cut at 511 bytes) and the other headers.
+/// A `getvar` of a value that begins with `~` has no `Reply-Text`: the text is that value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     pub text: String,
@@ -64,7 +65,10 @@ pub enum Frame {
     Log(LogLine),
     /// `text/rude-rejection`: the address failed FreeSWITCH's ACL.
     Rejected(Bytes),
-    /// A content type that no FreeSWITCH known to us sends.
+    /// The rest of a `getvar` reply whose value holds a blank line: it belongs to the reply before it and
+    /// answers nothing (capture facts 14 and 54). Linefinder never sends `getvar`; drop it.
+    Spill(Bytes),
+    /// A content type that no FreeSWITCH known to us sends, or an event in json or xml that can't be read.
     Unknown {
         content_type: String,
         body: Bytes,

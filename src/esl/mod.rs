@@ -6,9 +6,17 @@ mod decoder;
 mod encoding;
 mod event;
 mod frame;
+mod head;
+mod json;
+mod names;
+mod peer;
+pub mod server;
+mod span;
+mod xml;
 
 pub use command::{Command, CommandError, Line, Message, SendMsg};
 pub use decoder::{DecodeError, Decoder, Limits};
 pub use encoding::{percent_decode, percent_encode};
 pub use event::{Event, Value};
 pub use frame::{Frame, LogLine, Notice, Reply};
+pub use names::EVENT_NAMES;
