@@ -24,6 +24,15 @@ pub struct Account {
     pub e164_converters: Option<Box<DialPlan>>,
     /// Numbers in service, E.164, where the account document itself lists them.
     pub numbers: Box<[Box<str>]>,
+    /// Id of the callflow that runs before every other one (callflow specification 1.1).
+    pub preflow: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Preflow {
+    #[serde(deserialize_with = "super::lenient::text")]
+    always: Text,
 }
 
 impl Account {
@@ -52,6 +61,10 @@ impl Fields for Account {
                 self.e164_converters = map.next_value_seed(Lenient(shape))?.map(Box::new);
             }
             "numbers" => self.numbers = map.next_value_seed(Lenient(AsTexts))?,
+            "preflow" => {
+                let preflow = map.next_value_seed(Lenient(AsGroup::<Preflow>(PhantomData)))?;
+                self.preflow = preflow.and_then(|preflow| preflow.always);
+            }
             _ => return self.attributes.read(key, map),
         }
         Ok(true)

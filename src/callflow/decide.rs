@@ -1,0 +1,140 @@
+//! The whole decision without a switch: from an arrival to whom it rings.
+
+use super::action::{Foreseen, is_skipped};
+use super::admission::{Admitted, admit};
+use super::walk::{Exhausted, Turn, Walk};
+use super::{Call, Context, Next, Office, Refusal, dial};
+use crate::routing::{BridgePlan, Explain};
+use crate::store::StoreError;
+use crate::switch::Arrival;
+use crate::types::{DocumentId, HangupCause};
+
+/// What a call would come to, as far as its flow can be followed without it.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    pub call: Call,
+    pub callflow: DocumentId,
+    /// `number`, `pattern` or `no_match`.
+    pub by: &'static str,
+    /// The nodes that were passed, the last one included: module, and the child key that led to it.
+    pub path: Vec<(String, Option<String>)>,
+    pub result: Resolved,
+}
+
+#[derive(Debug, Clone)]
+pub enum Resolved {
+    /// The first action that rings somebody.
+    Bridge(Box<BridgePlan>),
+    Respond {
+        status: u16,
+        cause: HangupCause,
+    },
+    HangUp(HangupCause),
+    /// Something else gets the channel.
+    Transferred,
+    Exhausted(Exhausted),
+}
+
+/// Decides. The same steps as a live call's, on the same documents; actions whose result depends
+/// on the caller (a digit, a recording) are taken to continue.
+///
+/// # Errors
+/// Why the call is turned away.
+pub fn decide(
+    context: &Context,
+    office: &Office<'_>,
+    arrival: &Arrival,
+    explain: &mut dyn Explain,
+) -> Result<Decision, Refusal> {
+    let admitted = admit(office, arrival, explain)?;
+    let walk = admitted.walk(office.settings);
+    let Admitted { call, found, .. } = admitted;
+    let mut follower = Follower {
+        context,
+        office,
+        call: &call,
+        failure: None,
+        path: Vec::new(),
+    };
+    let result = follower.follow(walk, explain)?;
+    let path = follower.path;
+    Ok(Decision {
+        callflow: found.id,
+        by: found.by.as_str(),
+        path,
+        result,
+        call,
+    })
+}
+
+struct Follower<'a> {
+    context: &'a Context,
+    office: &'a Office<'a>,
+    call: &'a Call,
+    /// Why the last action rang nobody.
+    failure: Option<HangupCause>,
+    path: Vec<(String, Option<String>)>,
+}
+
+impl Follower<'_> {
+    fn follow(
+        &mut self,
+        mut walk: Walk,
+        explain: &mut dyn Explain,
+    ) -> Result<Resolved, StoreError> {
+        let mut turn = walk.begin();
+        loop {
+            match turn {
+                Turn::Act => {}
+                Turn::Finished(cause) => {
+                    let cause = cause.or(self.failure);
+                    return Ok(Resolved::HangUp(
+                        cause.unwrap_or(HangupCause::NormalClearing),
+                    ));
+                }
+                Turn::Transferred => return Ok(Resolved::Transferred),
+                Turn::Exhausted(limit) => return Ok(Resolved::Exhausted(limit)),
+            }
+            let module = walk.node().module.clone().unwrap_or_default();
+            self.path.push((module, walk.key().map(str::to_owned)));
+            let next = match self.foresee(&walk, explain)? {
+                Foreseen::Next(next) => next,
+                Foreseen::Respond { status, cause } => {
+                    return Ok(Resolved::Respond { status, cause });
+                }
+                Foreseen::Ring(ring) => match dial::plan(self.call, self.office, &ring, explain)? {
+                    Ok(plan) => return Ok(Resolved::Bridge(Box::new(plan))),
+                    Err(nobody) => {
+                        explain.note("legs", format_args!("none: {}", nobody.error));
+                        self.failure = Some(nobody.cause);
+                        Next::Continue
+                    }
+                },
+            };
+            turn = walk.follow(next);
+        }
+    }
+
+    fn foresee(&self, walk: &Walk, explain: &mut dyn Explain) -> Result<Foreseen, StoreError> {
+        const ON: Foreseen = Foreseen::Next(Next::Continue);
+        let node = walk.node();
+        let module = node.module.as_deref().unwrap_or_default();
+        if is_skipped(node) {
+            explain.note("action", format_args!("{module}: skip_module"));
+            return Ok(ON);
+        }
+        let Some(entry) = self.context.action(module) else {
+            explain.note("action", format_args!("{module}: unknown, goes on at _"));
+            return Ok(ON);
+        };
+        explain.note("action", format_args!("{module}"));
+        match entry.foresee(node, self.call, self.office) {
+            Ok(foreseen) => Ok(foreseen),
+            Err(super::ActionError::Store(error)) => Err(error),
+            Err(error) => {
+                explain.note("action", format_args!("{module}: {error}"));
+                Ok(ON)
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Ringing devices: the one path behind every action that does.
+
+use super::action::Outcome;
+use super::people;
+use super::report::{Attempt, AttemptOutcome};
+use super::stage::Stage;
+use super::{Call, Next, Office};
+use crate::routing::{
+    self, ActionOptions, BridgePlan, DialRequest, Explain, Member, NoLeg, Silent, Source, Strategy,
+};
+use crate::store::StoreError;
+use crate::switch::{Application, BridgeOutcome};
+use crate::types::{DocumentId, HangupCause};
+
+/// Whom an action wants rung, and how.
+#[derive(Debug, Clone)]
+pub struct Ring {
+    pub members: Vec<Wanted>,
+    pub source: Source,
+    pub strategy: Strategy,
+    pub options: ActionOptions,
+}
+
+/// A device that an action names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    pub device_id: DocumentId,
+    /// Seconds; None: the action's.
+    pub timeout_s: Option<u32>,
+    pub delay_s: u32,
+    pub weight: u32,
+}
+
+impl Wanted {
+    /// Weight of a member that has none (device specification 2.10).
+    const WEIGHT: u32 = 20;
+
+    #[must_use]
+    pub const fn device(device_id: DocumentId) -> Self {
+        Self {
+            device_id,
+            timeout_s: None,
+            delay_s: 0,
+            weight: Self::WEIGHT,
+        }
+    }
+}
+
+/// Decides which legs ring, without ringing them.
+///
+/// # Errors
+/// The store can't be read. (That nobody can be rung is a decision, not an error.)
+pub fn plan(
+    call: &Call,
+    office: &Office<'_>,
+    ring: &Ring,
+    explain: &mut dyn Explain,
+) -> Result<Result<BridgePlan, NoLeg>, StoreError> {
+    let members = ring
+        .members
+        .iter()
+        .map(|wanted| people::member(call, office, wanted));
+    let members: Vec<Member> = members.collect::<Result<_, _>>()?;
+    Ok(routing::plan(
+        &DialRequest {
+            settings: office.routing,
+            account_id: &call.account_id,
+            account: &call.account,
+            members: &members,
+            caller: &call.caller,
+            dialed: &call.dialed,
+            source: ring.source,
+            strategy: ring.strategy,
+            options: &ring.options,
+            node: &call.node,
+            aleg_profile: call.profile.as_deref(),
+            forward_chain: &call.forward_chain,
+            behind_loopback: call.behind_loopback,
+            now: office.now,
+            seed: office.seed,
+        },
+        explain,
+    ))
+}
+
+/// Rings them. Answered: the flow stops when the conversation is over. Refused: to the child of
+/// the cause or of the SIP status, else to `_`. Nobody to ring: straight to `_`.
+///
+/// # Errors
+/// The switch or the store failed; the caller of an action goes on at `_`.
+pub async fn ring(stage: &mut Stage, ring: &Ring) -> Outcome {
+    let plan = match plan(&stage.call, &stage.office(), ring, &mut Silent)? {
+        Ok(plan) => plan,
+        Err(nobody) => {
+            nobody_to_ring(stage, &nobody);
+            return Ok(Next::Continue);
+        }
+    };
+    let dial_string = plan.dial.render();
+    let attempt = begin_attempt(stage, &plan, dial_string.clone());
+    let devices = plan.legs.iter().map(|leg| &leg.device_id);
+    let _seats = people::seat_all(&stage.call, &stage.office(), devices)?;
+    stage.leg.execute_all(preparation(&plan)).await?;
+    let outcome = stage.leg.bridge(dial_string).await?;
+    Ok(conclude(stage, attempt, &outcome))
+}
+
+/// What the A-leg executes before `bridge`, in one write.
+fn preparation(plan: &BridgePlan) -> Vec<Application> {
+    let mut applications = vec![
+        // Otherwise the SIP status of a failed leg, even of an earlier one, would answer the caller
+        // in place of the cause that we hang up with (ESL specification 8.5).
+        Application::Set {
+            name: "sip_ignore_remote_cause".into(),
+            value: "true".to_owned(),
+        },
+    ];
+    applications.extend(plan.aleg.iter().map(|(name, value)| Application::Set {
+        name: name.to_owned().into(),
+        value: value.to_owned(),
+    }));
+    if plan.ring_ready {
+        applications.push(Application::RingReady);
+    }
+    applications
+}
+
+fn conclude(stage: &mut Stage, attempt: usize, outcome: &BridgeOutcome) -> Next {
+    match *outcome {
+        BridgeOutcome::Answered => {
+            stage.end_attempt(attempt, AttemptOutcome::Answered);
+            stage.failure = None;
+            Next::Stop(None)
+        }
+        BridgeOutcome::Failed { cause, sip_status } => {
+            stage.end_attempt(attempt, AttemptOutcome::Failed { cause, sip_status });
+            stage.failure = Some(cause);
+            let taken = failure_keys(cause, sip_status)
+                .into_iter()
+                .find(|key| stage.has_child(key));
+            tracing::info!(
+                call_id = %stage.call.id,
+                account_id = %stage.call.account_id,
+                attempt = attempt + 1,
+                %cause,
+                sip_status,
+                child = taken.as_deref().unwrap_or("_"),
+                "the attempt failed"
+            );
+            taken.map_or(Next::Continue, Next::ContinueTo)
+        }
+    }
+}
+
+/// The children that a failed bridge looks for, in order (callflow specification 1.8).
+fn failure_keys(cause: HangupCause, sip_status: Option<u16>) -> Vec<String> {
+    let mut keys = vec![cause.as_str().to_owned()];
+    if cause.is_ring_timeout() && cause != HangupCause::NoAnswer {
+        keys.push(HangupCause::NoAnswer.as_str().to_owned());
+    }
+    if let Some(status) = sip_status {
+        keys.push(format!("sip:{status}"));
+        keys.push(status.to_string());
+    }
+    keys
+}
+
+fn nobody_to_ring(stage: &mut Stage, nobody: &NoLeg) {
+    tracing::info!(
+        call_id = %stage.call.id,
+        account_id = %stage.call.account_id,
+        error = %nobody.error,
+        cause = %nobody.cause,
+        skipped = %Listed(&nobody.skipped),
+        "nobody to ring"
+    );
+    stage.decided();
+    stage.failure = Some(nobody.cause);
+    let attempt = Attempt {
+        dial_string: None,
+        devices: Vec::new(),
+        skipped: reasons(&nobody.skipped),
+        outcome: AttemptOutcome::NoLeg {
+            error: nobody.error.as_str(),
+            cause: nobody.cause,
+        },
+        at_ms: stage.elapsed_ms(),
+        took_ms: 0,
+    };
+    stage.attempts.push(attempt);
+}
+
+fn begin_attempt(stage: &mut Stage, plan: &BridgePlan, dial_string: String) -> usize {
+    stage.decided();
+    let mut devices: Vec<DocumentId> = plan.legs.iter().map(|l| l.device_id.clone()).collect();
+    devices.dedup();
+    tracing::info!(
+        call_id = %stage.call.id,
+        account_id = %stage.call.account_id,
+        attempt = stage.attempts.len() + 1,
+        devices = ?devices,
+        legs = plan.legs.len(),
+        skipped = %Listed(&plan.skipped),
+        "ringing"
+    );
+    tracing::debug!(call_id = %stage.call.id, dial_string, "bridge");
+    stage.attempts.push(Attempt {
+        dial_string: Some(dial_string),
+        devices,
+        skipped: reasons(&plan.skipped),
+        outcome: AttemptOutcome::Unfinished,
+        at_ms: stage.elapsed_ms(),
+        took_ms: 0,
+    });
+    stage.attempts.len() - 1
+}
+
+fn reasons(skipped: &[routing::Skipped]) -> Vec<(DocumentId, &'static str)> {
+    let reason = |s: &routing::Skipped| (s.device_id.clone(), s.reason.as_str());
+    skipped.iter().map(reason).collect()
+}
+
+/// Skipped members as one log field.
+struct Listed<'a>(&'a [routing::Skipped]);
+
+impl std::fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, skipped) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{} {}", skipped.device_id, skipped.reason)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,261 @@
+//! One call, from its arrival to its end.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
+
+use super::admission::{Admitted, admit};
+use super::context::unix_now;
+use super::engine::{self, End};
+use super::live::Party;
+use super::report::{AttemptOutcome, CallReport, EndedBy, Ending, Verdict};
+use super::stage::{Clock, Stage};
+use super::{Context, Refusal};
+use crate::routing::{Network, Silent};
+use crate::switch::{Application, Arrival, CallError, Ended, IncomingCall, Leg};
+use crate::types::HangupCause;
+
+/// How long a leg that was told to hang up may take to report that it has.
+const HANGUP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Drives a call to its end. One task per call runs this; whatever happens in it, the caller's
+/// leg is hung up, or left to FreeSWITCH knowingly, and the log says which.
+///
+/// `shutdown` makes it let go of the call at once: a bridge goes on without us, anything else
+/// falls to the dialplan's fallback.
+pub async fn run(
+    incoming: IncomingCall,
+    context: &Context,
+    shutdown: &CancellationToken,
+) -> CallReport {
+    let clock = Clock::start(unix_now());
+    let _live = context.live.enter();
+    let IncomingCall { arrival, leg } = incoming;
+    tracing::info!(
+        call_id = %arrival.call,
+        sip_call_id = arrival.sip_call_id,
+        node = %arrival.node,
+        handoff = ?arrival.handoff,
+        caller = arrival.caller_number,
+        dialed = arrival.destination,
+        "call arrived"
+    );
+    let mut report = blank(&arrival);
+    let driven = drive(&arrival, &leg, context, shutdown, clock, &mut report);
+    let ending = AssertUnwindSafe(driven).catch_unwind().await;
+    report.ending = match ending {
+        Ok(ending) => ending,
+        Err(panic) => {
+            let error = engine::told(&*panic);
+            tracing::error!(call_id = %arrival.call, node = %arrival.node, error,
+                "the call's task panicked, which is a fault of linefinder; the call is hung up");
+            let cause = HangupCause::NormalTemporaryFailure;
+            hang_up(&*leg, cause, "a fault of linefinder").await
+        }
+    };
+    report.elapsed_ms = clock.elapsed_ms();
+    tracing::info!(
+        call_id = %report.call_id,
+        sip_call_id = report.sip_call_id,
+        node = %report.node,
+        account_id = report.account_id.as_ref().map(AsRef::<str>::as_ref),
+        device_id = report.device_id.as_ref().map(AsRef::<str>::as_ref),
+        ended_by = report.ending.by.as_str(),
+        cause = report.ending.cause.map(HangupCause::as_str),
+        why = report.ending.why,
+        attempts = report.attempts.len(),
+        elapsed_ms = report.elapsed_ms,
+        "call ended"
+    );
+    report
+}
+
+fn blank(arrival: &Arrival) -> CallReport {
+    CallReport {
+        call_id: arrival.call.clone(),
+        sip_call_id: arrival.sip_call_id.clone(),
+        node: arrival.node.clone(),
+        caller: arrival.caller_number.clone().unwrap_or_default(),
+        dialed: arrival.destination.clone(),
+        account_id: None,
+        device_id: None,
+        decision: Verdict::None,
+        path: Vec::new(),
+        attempts: Vec::new(),
+        ending: Ending {
+            by: EndedBy::Nobody,
+            cause: None,
+            why: String::new(),
+            billed_s: None,
+        },
+        decided_us: None,
+        elapsed_ms: 0,
+    }
+}
+
+async fn drive(
+    arrival: &Arrival,
+    leg: &std::sync::Arc<dyn Leg>,
+    context: &Context,
+    shutdown: &CancellationToken,
+    clock: Clock,
+    report: &mut CallReport,
+) -> Ending {
+    let office = context.office(clock.now(), 0);
+    let admitted = match admit(&office, arrival, &mut Silent) {
+        Ok(admitted) => admitted,
+        Err(refusal) => return refuse(arrival, &**leg, &refusal, clock, report).await,
+    };
+    let walk = admitted.walk(&context.settings);
+    let Admitted { call, found, .. } = admitted;
+    tracing::info!(
+        call_id = %call.id,
+        account_id = %call.account_id,
+        device_id = call.caller.device_id.as_ref().map(AsRef::<str>::as_ref),
+        callflow = %found.id,
+        by = found.by.as_str(),
+        "decision: callflow"
+    );
+    report.account_id = Some(call.account_id.clone());
+    report.device_id = call.caller.device_id.clone();
+    report.decision = Verdict::Callflow {
+        id: found.id,
+        by: found.by.as_str(),
+    };
+    let caller = &call.caller;
+    let _seat = caller.device_id.as_ref().map(|device| {
+        let party = Party::of(device, caller.owner_id.as_ref());
+        context.live.seat(&call.account_id, party, &call.id)
+    });
+    let outside = caller.network == Network::Offnet;
+    if outside && context.settings.ring_ready_offnet && !leg.is_answered() {
+        // Only what the caller hears meanwhile; a leg that is gone shows at the next step.
+        let _ = leg.execute(Application::RingReady).await;
+    }
+    let mut stage = Stage::new(call, walk, leg.clone(), context, clock);
+    let end = engine::perform(&mut stage, shutdown).await;
+    let talked = was_answered_last(&stage);
+    report.path = std::mem::take(&mut stage.path);
+    report.attempts = std::mem::take(&mut stage.attempts);
+    report.decided_us = stage.decided_us;
+    finish(&stage, end, talked).await
+}
+
+async fn refuse(
+    arrival: &Arrival,
+    leg: &dyn Leg,
+    refusal: &Refusal,
+    clock: Clock,
+    report: &mut CallReport,
+) -> Ending {
+    let cause = refusal.cause();
+    report.decided_us = Some(clock.elapsed_us());
+    report.decision = Verdict::Refused {
+        refusal: refusal.as_str(),
+        why: refusal.to_string(),
+        cause,
+    };
+    let (call_id, node, source) = (&arrival.call, &arrival.node, arrival.source);
+    if refusal.is_fault() {
+        tracing::warn!(%call_id, %node, ?source, %cause, why = %refusal, "decision: refused");
+    } else {
+        tracing::info!(%call_id, %node, ?source, %cause, why = %refusal, "decision: refused");
+    }
+    hang_up(leg, cause, refusal.as_str()).await
+}
+
+/// The last thing that happened was a conversation.
+fn was_answered_last(stage: &Stage) -> bool {
+    let began = stage.path.last().map_or(0, |step| step.at_ms);
+    let last = stage.attempts.last();
+    last.is_some_and(|a| a.outcome == AttemptOutcome::Answered && a.at_ms >= began)
+}
+
+async fn finish(stage: &Stage, end: End, talked: bool) -> Ending {
+    let leg = &*stage.leg;
+    match end {
+        // (A leg with hangup_after_bridge is hung up by FreeSWITCH already; being told again
+        // does it no harm.)
+        End::HangUp(cause) if talked => {
+            let mut ending = hang_up(leg, cause, "the conversation is over").await;
+            if ending.by == EndedBy::Linefinder {
+                ending.by = EndedBy::Callee;
+            }
+            ending
+        }
+        End::HangUp(cause) => hang_up(leg, cause, "the flow is over").await,
+        End::Exhausted(limit) => {
+            tracing::warn!(
+                call_id = %stage.call.id,
+                account_id = %stage.call.account_id,
+                limit = %limit,
+                "over a limit of the callflow engine; the call is hung up"
+            );
+            hang_up(leg, HangupCause::NormalTemporaryFailure, &limit.to_string()).await
+        }
+        End::Gone => {
+            let ended = leg.ended().await;
+            let by = match by_disposition(&ended) {
+                Some(EndedBy::Caller) => EndedBy::Caller,
+                _ if talked => EndedBy::Callee,
+                _ => EndedBy::Switch,
+            };
+            told_ending(&ended, by, "the caller's leg ended")
+        }
+        End::Transferred => let_go("the channel belongs to another application now"),
+        End::LetGo => let_go("linefinder is stopping; FreeSWITCH keeps the call"),
+    }
+}
+
+fn let_go(why: &str) -> Ending {
+    Ending {
+        by: EndedBy::Nobody,
+        cause: None,
+        why: why.to_owned(),
+        billed_s: None,
+    }
+}
+
+fn told_ending(ended: &Ended, by: EndedBy, why: &str) -> Ending {
+    Ending {
+        by,
+        cause: Some(ended.cause),
+        why: why.to_owned(),
+        billed_s: ended.billed_s,
+    }
+}
+
+/// Whose SIP message ended the leg, if it was the far end's.
+fn by_disposition(ended: &Ended) -> Option<EndedBy> {
+    match ended.disposition.as_deref() {
+        Some("recv_bye" | "recv_cancel" | "recv_refuse") => Some(EndedBy::Caller),
+        _ => None,
+    }
+}
+
+/// Hangs the leg up and waits until it is down.
+async fn hang_up(leg: &dyn Leg, cause: HangupCause, why: &str) -> Ending {
+    match leg.hangup(cause).await {
+        Ok(()) | Err(CallError::Hungup) => {}
+        Err(error) => {
+            tracing::warn!(%cause, %error, "the hangup was not accepted; trying through the leg's own queue");
+            if let Err(error) = leg.execute(Application::Hangup { cause }).await {
+                tracing::error!(%cause, %error, "the leg can't be hung up; FreeSWITCH may still hold it");
+            }
+        }
+    }
+    match tokio::time::timeout(HANGUP_PATIENCE, leg.ended()).await {
+        Ok(ended) => {
+            let by = by_disposition(&ended).unwrap_or(EndedBy::Linefinder);
+            told_ending(&ended, by, why)
+        }
+        Err(_) => Ending {
+            by: EndedBy::Linefinder,
+            cause: Some(cause),
+            why: format!("{why} (FreeSWITCH did not report the end)"),
+            billed_s: None,
+        },
+    }
+}

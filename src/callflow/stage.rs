@@ -1,0 +1,117 @@
+//! A call while its flow runs: what an action may see and touch.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::report::{Attempt, AttemptOutcome, Step};
+use super::walk::Walk;
+use super::{Call, Context, Office};
+use crate::documents::FlowNode;
+use crate::switch::Leg;
+use crate::types::HangupCause;
+
+/// Handed to every action.
+pub struct Stage {
+    pub call: Call,
+    pub leg: Arc<dyn Leg>,
+    pub context: Context,
+    /// Why the last attempt to ring somebody failed, while nothing else has happened since: the
+    /// cause that the caller gets if the flow ends here.
+    pub failure: Option<HangupCause>,
+    pub(super) walk: Walk,
+    pub(super) path: Vec<Step>,
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) decided_us: Option<u64>,
+    clock: Clock,
+}
+
+/// When the call arrived; later times are counted from there, on the monotonic clock.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    arrived: Instant,
+    /// Unix time of the arrival, seconds.
+    unix: i64,
+}
+
+impl Clock {
+    pub(super) fn start(unix: i64) -> Self {
+        Self {
+            arrived: Instant::now(),
+            unix,
+        }
+    }
+
+    pub(super) fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.arrived.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.arrived.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        let elapsed = i64::try_from(self.arrived.elapsed().as_secs()).unwrap_or(i64::MAX);
+        self.unix.saturating_add(elapsed)
+    }
+}
+
+impl Stage {
+    pub(super) fn new(
+        call: Call,
+        walk: Walk,
+        leg: Arc<dyn Leg>,
+        context: &Context,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            walk,
+            call,
+            leg,
+            context: context.clone(),
+            failure: None,
+            path: Vec::new(),
+            attempts: Vec::new(),
+            decided_us: None,
+            clock,
+        }
+    }
+
+    /// The node whose action runs.
+    #[must_use]
+    pub fn node(&self) -> &FlowNode {
+        self.walk.node()
+    }
+
+    /// The node has this child, and it is not `{}`. An action that must not fall back to `_`
+    /// asks before it returns `ContinueTo`.
+    #[must_use]
+    pub fn has_child(&self, key: &str) -> bool {
+        self.walk.has(key)
+    }
+
+    /// What a decision made now reads.
+    #[must_use]
+    pub fn office(&self) -> Office<'_> {
+        self.context.office(self.clock.now(), fastrand::u64(..))
+    }
+
+    /// Milliseconds since the call arrived.
+    #[must_use]
+    pub fn elapsed_ms(&self) -> u64 {
+        self.clock.elapsed_ms()
+    }
+
+    /// The first decision about whom to ring has been made.
+    pub(super) fn decided(&mut self) {
+        self.decided_us.get_or_insert(self.clock.elapsed_us());
+    }
+
+    pub(super) fn end_attempt(&mut self, attempt: usize, outcome: AttemptOutcome) {
+        let now = self.elapsed_ms();
+        if let Some(attempt) = self.attempts.get_mut(attempt) {
+            attempt.outcome = outcome;
+            attempt.took_ms = now.saturating_sub(attempt.at_ms);
+        }
+    }
+}
