@@ -1,0 +1,56 @@
+//! What systemd is told: ready, alive, stopping. Without systemd nobody listens, and nothing happens.
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+/// The service manager's side of a `Type=notify` unit.
+pub struct Systemd {
+    /// How long it waits for a sign of life; None: it does not watch.
+    watchdog: Option<Duration>,
+}
+
+impl Systemd {
+    /// What the environment says of the service manager.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        Self {
+            watchdog: sd_notify::watchdog_enabled(),
+        }
+    }
+
+    pub fn ready(&self, status: &str) {
+        tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+    }
+
+    pub fn status(&self, status: &str) {
+        tell(&[NotifyState::Status(status)]);
+    }
+
+    pub fn stopping(&self, status: &str) {
+        tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
+    }
+
+    /// There was progress.
+    pub fn alive(&self) {
+        if self.watchdog.is_some() {
+            tell(&[NotifyState::Watchdog]);
+        }
+    }
+
+    /// How often to look for progress: thrice within the watchdog's time, so that one late look is no death.
+    #[must_use]
+    pub fn look_every(&self) -> Duration {
+        let third = self.watchdog.map(|limit| limit / 3);
+        third
+            .unwrap_or(Duration::from_secs(10))
+            .clamp(Duration::from_millis(10), Duration::from_secs(10))
+    }
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    // A socket that refuses is worth a line; no socket is the usual case outside systemd and no error.
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "systemd can't be told");
+    }
+}

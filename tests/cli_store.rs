@@ -1,0 +1,243 @@
+//! The commands that work on a store, through the real binary.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use linefinder::store::{Store, StoreSettings};
+
+const GOOD: &str = r#"{"type":"account","account_id":"acme","id":"acme","name":"Acme","realm":"acme.example"}
+{"type":"device","account_id":"acme","id":"desk","name":"Desk","sip":{"username":"1001","password":"secret-1001"}}
+{"type":"callflow","account_id":"acme","id":"ext","numbers":["1001"],"flow":{"module":"device","data":{"id":"desk"},"children":{}}}
+"#;
+
+/// Line 1 is good; each of the others has one mistake.
+const BAD: &str = r#"{"type":"account","account_id":"acme","id":"acme","name":"Acme","realm":"acme.example"}
+{"type":"device","account_id":"acme","id":"a","name":"A","sip":{"invite_format":"sideways"}}
+{"type":"teapot","account_id":"acme","id":"b"}
+{"type":"device","account_id":"acme","id":"c"
+{"type":"device","account_id":"acme","id":"d","name":"D","sip":{"username":7}}
+{"type":"device","account_id":"acme","id":"e/f","name":"E"}
+"#;
+
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_linefinder"));
+        command
+            .env_clear()
+            .env("LINEFINDER_STORE__PATH", self.store())
+            .current_dir(self.folder.path())
+            .args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn feed(&self, arguments: &[&str], text: &str) -> Output {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        child.wait_with_output().unwrap()
+    }
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Documents as parsed lines, so that spacing doesn't matter.
+fn documents(text: &str) -> Vec<serde_json::Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn what_is_imported_is_exported() {
+    let bench = Bench::new();
+    bench.file("good.jsonl", GOOD);
+    let imported = bench.run(&["import", "good.jsonl"]);
+    assert_eq!(code(&imported), 0, "{}", stderr(&imported));
+    assert!(
+        stdout(&imported).contains("3 documents imported"),
+        "{}",
+        stdout(&imported)
+    );
+
+    let exported = bench.run(&["export"]);
+    assert_eq!(code(&exported), 0, "{}", stderr(&exported));
+    let mut given = documents(GOOD);
+    let mut found = documents(&stdout(&exported));
+    assert_eq!(found[0]["type"], "account");
+    let by_id = |document: &serde_json::Value| document["id"].to_string();
+    given.sort_by_key(by_id);
+    found.sort_by_key(by_id);
+    assert_eq!(found, given);
+
+    // The export is an import for another store.
+    let other = Bench::new();
+    let again = other.feed(&["import", "-"], &stdout(&exported));
+    assert_eq!(code(&again), 0, "{}", stderr(&again));
+    assert_eq!(stdout(&other.run(&["export"])), stdout(&exported));
+
+    let to_file = bench.run(&["export", "copy.jsonl"]);
+    assert_eq!(code(&to_file), 0);
+    let copy = std::fs::read_to_string(bench.folder.path().join("copy.jsonl")).unwrap();
+    assert_eq!(copy, stdout(&exported));
+}
+
+/// The line numbers and fields of `FILE:LINE: field: expected`.
+fn places<'a>(text: &'a str, file: &str) -> Vec<(usize, &'a str)> {
+    let start = format!("{file}:");
+    text.lines()
+        .filter_map(|line| {
+            let (number, rest) = line.strip_prefix(&start)?.split_once(": ")?;
+            let (field, expected) = rest.split_once(": ")?;
+            assert!(!expected.is_empty());
+            Some((number.parse().ok()?, field))
+        })
+        .collect()
+}
+
+#[test]
+fn mistakes_are_told_by_file_line_and_field_and_nothing_is_imported() {
+    let bench = Bench::new();
+    bench.file("bad.jsonl", BAD);
+    let output = bench.run(&["import", "bad.jsonl"]);
+    assert_eq!(code(&output), 65);
+    let told = stderr(&output);
+    let places = places(&told, "bad.jsonl");
+    let lines: Vec<usize> = places.iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, [2, 3, 4, 5, 6], "{told}");
+    assert_eq!(places[0].1, "sip.invite_format", "{told}");
+    assert_eq!(places[1].1, "type", "{told}");
+    assert_eq!(places[3].1, "sip.username", "{told}");
+    assert_eq!(places[4].1, "id", "{told}");
+    assert_eq!(stdout(&bench.run(&["export"])), "");
+}
+
+#[test]
+fn keep_going_imports_the_good_lines() {
+    let bench = Bench::new();
+    let output = bench.feed(&["import", "--keep-going", "-"], BAD);
+    assert_eq!(code(&output), 65);
+    assert_eq!(places(&stderr(&output), "-").len(), 5);
+    assert!(
+        stdout(&output).contains("1 document imported"),
+        "{}",
+        stdout(&output)
+    );
+    assert_eq!(stdout(&bench.run(&["export"])).lines().count(), 1);
+}
+
+#[test]
+fn files_that_are_not_there() {
+    let bench = Bench::new();
+    let output = bench.run(&["import", "missing.jsonl"]);
+    assert_eq!(code(&output), 66);
+    assert!(
+        stderr(&output).contains("missing.jsonl"),
+        "{}",
+        stderr(&output)
+    );
+
+    bench.feed(&["import", "-"], GOOD);
+    let output = bench.run(&["export", "no/such/folder.jsonl"]);
+    assert_eq!(code(&output), 73);
+    assert!(stderr(&output).contains("no/such/folder.jsonl"));
+}
+
+#[test]
+fn a_store_in_use_by_another_process() {
+    let bench = Bench::new();
+    let settings = StoreSettings {
+        path: bench.store(),
+        ..StoreSettings::default()
+    };
+    let held = Store::open(&settings).unwrap();
+    for arguments in [&["export"][..], &["import", "-"], &["check"], &["serve"]] {
+        let output = bench.run(arguments);
+        assert_eq!(code(&output), 75, "{arguments:?}: {}", stderr(&output));
+        let told = stderr(&output);
+        assert!(told.contains("in use by another process"), "{told}");
+        assert!(told.contains("[store] path"), "{told}");
+    }
+    drop(held);
+    assert_eq!(code(&bench.run(&["check"])), 0);
+}
+
+#[test]
+fn a_path_that_can_be_no_store() {
+    let bench = Bench::new();
+    let file = bench.file("plain", "not a folder");
+    let output = bench.run(&["import", "--store", &shown(&file), "-"]);
+    assert!([73, 74].contains(&code(&output)), "{}", stderr(&output));
+    assert!(stderr(&output).contains("plain"), "{}", stderr(&output));
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[test]
+fn check_reads_the_store_back() {
+    let bench = Bench::new();
+    bench.feed(&["import", "-"], GOOD);
+    let output = bench.run(&["check"]);
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+    assert!(stdout(&output).contains("nothing wrong was found"));
+    let output = bench.run(&["check", "--json"]);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["store"], serde_json::json!([]));
+}
+
+#[test]
+fn nobody_is_registered() {
+    let bench = Bench::new();
+    bench.feed(&["import", "-"], GOOD);
+    let output = bench.run(&["registrations"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(stdout(&output), "nobody is registered\n");
+    let output = bench.run(&["registrations", "--json"]);
+    assert_eq!(stdout(&output).trim(), "[]");
+}
