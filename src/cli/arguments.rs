@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::types::AccountId;
+
 #[derive(Debug, Parser)]
 #[command(
     name = "linefinder",
@@ -111,12 +113,21 @@ pub struct Demo {
 
 #[derive(Debug, Args)]
 pub struct Caller {
-    /// Who calls: a device by id, SIP username or username@realm.
+    /// Who calls: a device by id, SIP username or username@realm; anything else is an outside caller's number.
     #[arg(long, value_name = "DEVICE")]
     pub from: String,
     /// What is dialled.
     #[arg(long, value_name = "NUMBER")]
     pub to: String,
+    /// The account called, by id; needed when the store has several and `--from` names no realm.
+    #[arg(long, value_name = "ID")]
+    pub account: Option<AccountId>,
+    /// The account called, by realm.
+    #[arg(long, value_name = "REALM", conflicts_with = "account")]
+    pub realm: Option<String>,
+    /// The name that the caller's phone shows.
+    #[arg(long, value_name = "TEXT")]
+    pub caller_name: Option<String>,
     /// Folder of the store [default: the configuration's].
     #[arg(long, value_name = "PATH", conflicts_with = "demo")]
     pub store: Option<PathBuf>,

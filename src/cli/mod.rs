@@ -2,11 +2,14 @@
 
 mod arguments;
 mod check;
+mod demo;
 mod exit;
 mod open;
 mod output;
+mod route;
 mod serve;
 mod show;
+mod table;
 mod transfer;
 
 use std::io;
@@ -54,9 +57,8 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Config(show) => show::config(file, &show),
         Command::Registrations(of) => show::registrations(file, &of),
         Command::Completions { shell } => completions(shell),
-        Command::Demo(_) | Command::Call(_) | Command::Route(_) => {
-            Err(Failure::new(Exit::Software, "not yet"))
-        }
+        Command::Route(asked) => route::route(file, &asked),
+        Command::Demo(_) | Command::Call(_) => Err(Failure::new(Exit::Software, "not yet")),
     }
 }
 

@@ -48,7 +48,10 @@ impl Table {
         let gaps = GAP.len() * widths.len().saturating_sub(1);
         let total = widths.iter().sum::<usize>() + gaps;
         let excess = width.map_or(0, |width| total.saturating_sub(width));
-        let least = self.headers.get(self.flexible).map_or(0, |text| length(text));
+        let least = self
+            .headers
+            .get(self.flexible)
+            .map_or(0, |text| length(text));
         if let Some(flexible) = widths.get_mut(self.flexible) {
             *flexible = flexible.saturating_sub(excess).max(least).max(12);
         }

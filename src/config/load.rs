@@ -7,7 +7,8 @@ use super::layers::Layers;
 use super::node::{NodeSettings, read_nodes};
 use super::problem::ConfigError;
 use super::section::{Reader, Setting};
-use super::sections::{CallflowSettings, HandoffSettings, LogSettings};
+use super::sections::{HandoffSettings, LogSettings};
+use crate::callflow;
 use crate::routing;
 use crate::store::StoreSettings;
 use crate::types::NodeName;
@@ -25,7 +26,7 @@ pub struct Config {
     pub nodes: BTreeMap<NodeName, NodeSettings>,
     pub handoff: HandoffSettings,
     pub routing: routing::Settings,
-    pub callflow: CallflowSettings,
+    pub callflow: callflow::Settings,
     pub log: LogSettings,
     /// Every setting with its value and origin, secrets hidden.
     pub settings: Vec<Setting>,

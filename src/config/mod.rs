@@ -15,4 +15,4 @@ pub use node::{DEFAULT_PASSWORD, HostPort, NodeSettings};
 pub use problem::{ConfigError, Origin, Problem};
 pub use secret::Secret;
 pub use section::Setting;
-pub use sections::{CallflowSettings, HandoffSettings, LogFormat, LogSettings, Subnet};
+pub use sections::{HandoffSettings, LogFormat, LogSettings, Subnet};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::section::Section;
+use crate::callflow;
 use crate::routing;
 use crate::store::StoreSettings;
 
@@ -167,26 +168,7 @@ impl Section for HandoffSettings {
     }
 }
 
-/// `[callflow]`: limits of one call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CallflowSettings {
-    /// Branches into other flows.
-    pub max_branch_count: u32,
-    /// Actions of any kind.
-    pub max_actions: u32,
-}
-
-impl Default for CallflowSettings {
-    fn default() -> Self {
-        Self {
-            max_branch_count: 50,
-            max_actions: 1_000,
-        }
-    }
-}
-
-impl Section for CallflowSettings {
+impl Section for callflow::Settings {
     fn check(&self, report: &mut dyn FnMut(&str, String)) {
         if self.max_actions == 0 {
             report("max_actions", "expected at least 1".into());

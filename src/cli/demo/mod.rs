@@ -1,0 +1,3 @@
+//! `demo`: daemon, store and a simulated FreeSWITCH together.
+
+pub mod documents;
