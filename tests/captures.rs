@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use bytes::BytesMut;
-use linefinder::esl::server::{Request, ServerDecoder};
-use linefinder::esl::{DecodeError, Decoder, Frame};
+use linefinder::esl::server::{EventFormat, Request, ServerDecoder, ServerFrame};
+use linefinder::esl::{DecodeError, Decoder, Event, Frame};
 use proptest::prelude::*;
 use tokio_util::codec::Decoder as _;
 
@@ -31,16 +31,18 @@ struct Decoded {
     unfinished: usize,
 }
 
+const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/captures");
+
 fn directory() -> PathBuf {
-    std::env::var_os("LINEFINDER_CAPTURES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures"),
-        PathBuf::from,
-    )
+    std::env::var_os("LINEFINDER_CAPTURES").map_or_else(|| PathBuf::from(OURS), PathBuf::from)
 }
 
 /// All streams of the given direction, `rx` or `tx`, in the order of their names.
 fn streams(direction: &str) -> Vec<Stream> {
-    let directory = directory();
+    streams_in(&directory(), direction)
+}
+
+fn streams_in(directory: &Path, direction: &str) -> Vec<Stream> {
     let listing = |path: &Path| -> Vec<PathBuf> {
         let entries = std::fs::read_dir(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -48,7 +50,7 @@ fn streams(direction: &str) -> Vec<Stream> {
         paths
     };
     let mut streams = Vec::new();
-    for scenario in listing(&directory).into_iter().filter(|path| path.is_dir()) {
+    for scenario in listing(directory).into_iter().filter(|path| path.is_dir()) {
         let meta = std::fs::read_to_string(scenario.join("meta.json"))
             .map(|text| parse_meta(&text))
             .unwrap_or_default();
@@ -267,6 +269,97 @@ fn commands_decode_to_their_last_byte() {
         commands += whole.len();
     }
     println!("captures: {commands} commands");
+}
+
+/// What the simulated node would have written for a frame; None for what it never writes.
+fn as_written(frame: &Frame) -> Option<ServerFrame> {
+    Some(match frame {
+        Frame::AuthRequest => ServerFrame::AuthRequest,
+        Frame::Reply(reply) => ServerFrame::Reply {
+            text: reply.text.clone(),
+            headers: reply.headers.clone(),
+        },
+        Frame::Api(body) => ServerFrame::Api(body.clone()),
+        Frame::Rejected(_) => ServerFrame::Rejected,
+        Frame::Notice(notice) if notice.linger => ServerFrame::Linger {
+            call: notice.call.clone()?,
+            channel: "sofia/internal/1001@acme.test".to_owned(),
+            seconds: notice.linger_s.and_then(|s| u32::try_from(s).ok()),
+        },
+        Frame::Notice(notice) if notice.text.starts_with(b"The system") => {
+            ServerFrame::ShuttingDown
+        }
+        Frame::Notice(notice) => ServerFrame::Disconnect {
+            call: notice.call.clone(),
+        },
+        Frame::Connected(call) => {
+            let added = ["content-type", "reply-text", "socket-mode", "control"];
+            let headers: Vec<_> = call
+                .headers()
+                .filter(|(name, _)| !added.contains(&name.to_ascii_lowercase().as_str()))
+                .collect();
+            let headers = headers.iter().map(|(name, value)| (&**name, &**value));
+            ServerFrame::Connected {
+                data: Event::from_headers(headers, None),
+                async_mode: call.header("Socket-Mode")? == "async",
+                full: call.header("Control")? == "full",
+            }
+        }
+        Frame::Event(event) => ServerFrame::Event(event.clone(), EventFormat::Plain),
+        _ => return None,
+    })
+}
+
+#[test]
+fn frames_are_written_as_freeswitch_writes_them() {
+    let mut compared = 0;
+    for stream in streams_in(Path::new(OURS), "rx") {
+        let mut decoder = Decoder::default();
+        let mut source = BytesMut::from(&stream.bytes[..]);
+        loop {
+            let before = stream.bytes.len() - source.len();
+            let Some(frame) = decoder.decode(&mut source).unwrap() else {
+                break;
+            };
+            let mut recorded = &stream.bytes[before..stream.bytes.len() - source.len()];
+            // What a `getvar` value spilled: line feeds before the frame, a reply without its text.
+            while let Some(rest) = recorded.strip_prefix(b"\n") {
+                recorded = rest;
+            }
+            if matches!(&frame, Frame::Reply(reply) if reply.text.starts_with('~')) {
+                continue;
+            }
+            let mut written = BytesMut::new();
+            let Some(out) = as_written(&frame) else {
+                continue;
+            };
+            let out = match out {
+                ServerFrame::Event(event, _) if recorded.starts_with(b"Content-Length") => {
+                    let head = String::from_utf8_lossy(&recorded[..60.min(recorded.len())]);
+                    match () {
+                        () if head.contains("event-json") => {
+                            ServerFrame::Event(event, EventFormat::Json)
+                        }
+                        () if head.contains("event-plain") => {
+                            ServerFrame::Event(event, EventFormat::Plain)
+                        }
+                        () => continue,
+                    }
+                }
+                out => out,
+            };
+            out.encode(&mut written);
+            assert!(
+                written == recorded,
+                "{}: recorded\n{}\nwritten\n{}",
+                stream.name,
+                String::from_utf8_lossy(recorded),
+                String::from_utf8_lossy(&written)
+            );
+            compared += 1;
+        }
+    }
+    println!("captures: {compared} frames written as recorded");
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! Bytes to frames, incrementally and within bounds.
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::head::{self, Kind};
 use super::span::{Span, lossy, offset};
@@ -72,6 +72,9 @@ pub struct Decoder {
     pending: Option<Pending>,
     /// The frame before was a reply, so a `getvar` value may spill over.
     after_reply: bool,
+    /// What comes is a notice that another thread wrote into the middle of a frame (esl spec 1.5).
+    /// That frame is lost, and its end, which may still come, must not be taken for another.
+    forced: bool,
     ended: bool,
 }
 
@@ -111,6 +114,7 @@ impl Decoder {
             plausible: false,
             pending: None,
             after_reply: false,
+            forced: false,
             ended: false,
         }
     }
@@ -134,32 +138,37 @@ impl Decoder {
         let frame = self.take_frame(pending, source);
         self.start_block();
         self.after_reply = matches!(pending.kind, Kind::Reply | Kind::Spill);
-        Ok(Some(frame))
+        match frame {
+            Ok(frame) => Ok(Some(frame)),
+            Err(notice) => {
+                // The notice may go on behind the broken frame's end: read it again, as the last frame.
+                let mut rest = BytesMut::from(notice);
+                rest.extend_from_slice(source);
+                *source = rest;
+                self.forced = true;
+                self.next_frame(source)
+            }
+        }
     }
 
     /// Reads a header block, or goes on with it.
     fn next_block(&mut self, source: &mut BytesMut) -> Result<Option<Pending>, DecodeError> {
-        self.skip_blank_lines(source);
+        if self.scanned == 0 {
+            skip_blank_lines(source);
+            if source.as_ref() == b"\r" {
+                return Ok(None);
+            }
+        }
         if !self.plausible && !self.after_reply {
             self.plausible = peer::begins_like_a_header(source)?;
             if !self.plausible {
                 return Ok(None);
             }
         }
-        let block = self.scan(source);
-        let limit = self.limits.header_block;
-        let (Block::Ends(end) | Block::Glued(end)) = block else {
-            return match source.len() > limit {
-                true => Err(DecodeError::HeaderBlock { limit }),
-                false => Ok(None),
-            };
-        };
-        if end > limit {
-            return Err(DecodeError::HeaderBlock { limit });
-        }
-        let kind = match block {
-            Block::Glued(_) => Kind::Reply,
-            _ => self.kind(source)?,
+        let (end, kind) = match self.scan(source)? {
+            Block::Incomplete => return Ok(None),
+            Block::Glued(end) => (end, Kind::Reply),
+            Block::Ends(end) => (end, self.kind(source.get(..end).unwrap_or_default())?),
         };
         let body = head::body_length(kind, source, &self.spans, &self.limits)?;
         Ok(Some(Pending {
@@ -170,17 +179,17 @@ impl Decoder {
     }
 
     /// What the finished header block begins.
-    fn kind(&self, source: &[u8]) -> Result<Kind, DecodeError> {
-        match head::kind(source, &self.spans) {
+    fn kind(&self, block: &[u8]) -> Result<Kind, DecodeError> {
+        match head::kind(block, &self.spans) {
             None | Some(Kind::Other)
                 if self.after_reply
-                    && head::first(source, &self.spans, "Content-Length").is_none() =>
+                    && head::first(block, &self.spans, "Content-Length").is_none() =>
             {
                 Ok(Kind::Spill)
             }
             Some(kind) => Ok(kind),
             None => {
-                let line = self.spans.first().map(|span| lossy(span.line(source)));
+                let line = self.spans.first().map(|span| lossy(span.line(block)));
                 let line: String = line.unwrap_or_default().chars().take(80).collect();
                 Err(DecodeError::NotEventSocket(format!(
                     "a header block without Content-Type, beginning {line:?}"
@@ -189,47 +198,40 @@ impl Decoder {
         }
     }
 
-    /// Blank lines between frames come from `getvar` values with line feeds (captures 54 and 58).
-    fn skip_blank_lines(&mut self, source: &mut BytesMut) {
-        if self.scanned > 0 {
-            return;
-        }
-        loop {
-            match source.as_ref() {
-                [b'\n', ..] => source.advance(1),
-                [b'\r', b'\n', ..] => source.advance(2),
-                _ => return,
-            }
-        }
-    }
-
     /// Goes on line by line to the block's blank line.
-    fn scan(&mut self, source: &[u8]) -> Block {
+    fn scan(&mut self, source: &[u8]) -> Result<Block, DecodeError> {
+        let limit = self.limits.header_block;
         loop {
             let rest = source.get(self.scanned..).unwrap_or_default();
             let newline = memchr::memchr(b'\n', rest).map(|at| self.scanned + at);
             let seen = newline.map_or(source.len(), |at| at + 1);
             if self.shape == Shape::Log && seen > LOG_HEADERS - usize::from(newline.is_none()) {
                 self.push_line(source, LOG_HEADERS);
-                return Block::Ends(LOG_HEADERS);
+                return match LOG_HEADERS > limit {
+                    true => Err(DecodeError::HeaderBlock { limit }),
+                    false => Ok(Block::Ends(LOG_HEADERS)),
+                };
+            }
+            if seen > limit {
+                return Err(DecodeError::HeaderBlock { limit });
             }
             let Some(newline) = newline else {
                 self.scanned = source.len();
-                return Block::Incomplete;
+                return Ok(Block::Incomplete);
             };
             let mut end = newline;
             if end > self.line && source.get(end - 1) == Some(&b'\r') {
                 end -= 1;
             }
             if end == self.line {
-                return Block::Ends(newline + 1);
+                return Ok(Block::Ends(newline + 1));
             }
             if let Some(at) = self.glued_at(source.get(self.line..end).unwrap_or_default()) {
                 let at = self.line + at;
                 if at > self.line {
                     self.push_line(source, at);
                 }
-                return Block::Glued(at);
+                return Ok(Block::Glued(at));
             }
             self.push_line(source, end);
             self.line = newline + 1;
@@ -278,54 +280,56 @@ impl Decoder {
         self.pending = None;
     }
 
-    fn take_frame(&mut self, pending: Pending, source: &mut BytesMut) -> Frame {
+    /// The frame; or, of an event that another thread's notice broke, the bytes from there on.
+    fn take_frame(&mut self, pending: Pending, source: &mut BytesMut) -> Result<Frame, Bytes> {
         let head = source.split_to(pending.head);
         if pending.kind == Kind::Connected {
             self.spans.retain(|span| span.has_colon());
-            return Frame::Connected(Event::from_spans(head.freeze(), &self.spans));
+            return Ok(Frame::Connected(Event::from_spans(
+                head.freeze(),
+                &self.spans,
+            )));
         }
         let body = source.split_to(pending.body).freeze();
-        match pending.kind {
+        Ok(match pending.kind {
             Kind::Spill => Frame::Spill(head.freeze()),
             Kind::Auth => Frame::AuthRequest,
             Kind::Reply | Kind::Connected => Frame::Reply(head::reply(&head, &self.spans)),
             Kind::Api => Frame::Api(body),
-            Kind::Notice => Frame::Notice(head::notice(&head, &self.spans, body)),
+            Kind::Notice | Kind::ForcedNotice => {
+                self.ended |= self.forced || pending.kind == Kind::ForcedNotice;
+                Frame::Notice(head::notice(&head, &self.spans, body))
+            }
             Kind::Log => Frame::Log(head::log_line(&head, &self.spans, body)),
             Kind::Rejected => Frame::Rejected(body),
-            Kind::Plain | Kind::Json | Kind::Xml => {
-                let event = match pending.kind {
-                    Kind::Json => json::parse(&body),
-                    Kind::Xml => xml::parse(&body),
-                    _ => Event::from_plain(body.clone(), &mut self.spans),
-                };
-                if let Some(event) = event {
-                    return Frame::Event(event);
-                }
-                if let Some(notice) = self.forced_notice(&body) {
-                    return notice;
-                }
-                let content_type = match pending.kind {
-                    Kind::Json => "text/event-json",
-                    Kind::Xml => "text/event-xml",
-                    _ => "text/event-plain",
-                };
-                Frame::Unknown {
-                    content_type: content_type.to_owned(),
-                    body,
-                }
-            }
+            Kind::Plain | Kind::Json | Kind::Xml => return self.event(pending.kind, body),
             Kind::Other => Frame::Unknown {
                 content_type: head::first(&head, &self.spans, "Content-Type")
                     .map(lossy)
                     .unwrap_or_default(),
                 body,
             },
-        }
+        })
     }
 
-    /// A notice that another thread wrote into the middle of a frame (esl spec 1.5). The frame is
-    /// lost, and its end, which may still come, would be taken for the beginning of another.
+    fn event(&mut self, kind: Kind, body: Bytes) -> Result<Frame, Bytes> {
+        let (event, content_type) = match kind {
+            Kind::Json => (json::parse(&body), "text/event-json"),
+            Kind::Xml => (xml::parse(&body), "text/event-xml"),
+            _ => match Event::from_plain(body.clone(), &mut self.spans) {
+                (event, true) => return Ok(Frame::Event(event)),
+                (event, false) => (Some(event), "text/event-plain"),
+            },
+        };
+        let intact = event.is_some() && kind != Kind::Plain;
+        if !intact && let Some(at) = head::find_notice(&body) {
+            return Err(body.slice(at..));
+        }
+        let content_type = content_type.to_owned();
+        Ok(event.map_or(Frame::Unknown { content_type, body }, Frame::Event))
+    }
+
+    /// A notice in the middle of a frame whose end never came.
     fn forced_notice(&mut self, bytes: &[u8]) -> Option<Frame> {
         let at = memchr::memmem::find(bytes, head::NOTICE)?;
         let notice = bytes.get(at..)?;
@@ -339,15 +343,28 @@ impl Decoder {
         Some(Frame::Notice(head::notice(notice, &spans, text.into())))
     }
 
+    /// A `getvar` reply without Reply-Text and blank line, which nothing followed (esl spec 2.1).
+    fn is_bare_reply(&self, source: &[u8]) -> bool {
+        const TEXT: &[u8] = b"Reply-Text";
+        let unfinished = source.get(self.line..).unwrap_or_default();
+        self.shape == Shape::Reply
+            && self.pending.is_none()
+            && !self.text_seen
+            && (self.spans.len() > 1 || !unfinished.is_empty())
+            && (unfinished.is_empty() || !TEXT.starts_with(unfinished))
+            && !unfinished.starts_with(TEXT)
+    }
+
     /// What is left when the stream has ended.
     fn last_frame(&mut self, source: &mut BytesMut) -> Result<Option<Frame>, DecodeError> {
-        if source.trim_ascii().is_empty() && self.pending.is_none() {
+        if self.ended || (source.trim_ascii().is_empty() && self.pending.is_none()) {
             source.clear();
             return Ok(None);
         }
-        if self.shape == Shape::Reply && !self.text_seen && self.pending.is_none() {
-            // A `~` reply that nothing followed.
-            self.push_line(source, source.len());
+        if self.is_bare_reply(source) {
+            if self.line < source.len() {
+                self.push_line(source, source.len());
+            }
             let head = source.split();
             let reply = head::reply(&head, &self.spans);
             self.start_block();
@@ -358,6 +375,17 @@ impl Decoder {
             return Ok(Some(notice));
         }
         Err(DecodeError::Truncated { bytes: rest.len() })
+    }
+}
+
+/// Blank lines between frames come from `getvar` values with line feeds (captures 54 and 58).
+fn skip_blank_lines(source: &mut BytesMut) {
+    loop {
+        match source.as_ref() {
+            [b'\n', ..] => source.advance(1),
+            [b'\r', b'\n', ..] => source.advance(2),
+            _ => return,
+        }
     }
 }
 

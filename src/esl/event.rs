@@ -44,7 +44,7 @@ impl Event {
     #[must_use]
     pub fn name(&self) -> &str {
         self.find("Event-Name")
-            .and_then(|span| std::str::from_utf8(span.value(&self.inner.block)).ok())
+            .and_then(|span| std::str::from_utf8(self.raw(span)).ok())
             .unwrap_or_default()
     }
 
@@ -147,22 +147,28 @@ impl Event {
         builder.build(false)
     }
 
-    /// The body of a `text/event-plain` frame, or the block of a connect reply. None if the block
-    /// does not end with an empty line; a frame that FreeSWITCH wrote undisturbed always does.
-    pub(super) fn from_plain(block: Bytes, scratch: &mut Vec<Span>) -> Option<Event> {
+    /// The body of a `text/event-plain` frame, and whether it is intact: a blank line behind the headers,
+    /// and behind that as many bytes as the inner `Content-Length` says.
+    pub(super) fn from_plain(block: Bytes, scratch: &mut Vec<Span>) -> (Event, bool) {
         scratch.clear();
-        let rest = index_block(&block, scratch)?;
-        let mut event = Event::from_spans(block, scratch);
-        let own_length = event
-            .header("Content-Length")
-            .and_then(|length| length.trim().parse::<usize>().ok());
-        let inner = Arc::get_mut(&mut event.inner)?;
-        let left = inner.block.len().saturating_sub(rest);
-        let length = own_length.map_or(left, |length| length.min(left));
-        if length > 0 {
-            inner.body = Some((offset(rest), offset(rest + length)));
-        }
-        Some(event)
+        let rest = index_block(&block, scratch);
+        let left = rest.map_or(0, |rest| block.len().saturating_sub(rest));
+        let own_length = scratch
+            .iter()
+            .rfind(|span| span.is_named("Content-Length", &block))
+            .and_then(|span| {
+                std::str::from_utf8(span.value(&block))
+                    .ok()?
+                    .trim()
+                    .parse()
+                    .ok()
+            });
+        let length = own_length.unwrap_or(left).min(left);
+        let body = rest
+            .filter(|_| length > 0)
+            .map(|rest| (offset(rest), offset(rest + length)));
+        let event = Event::new(block, scratch.as_slice().into(), body, true);
+        (event, rest.is_some() && left == own_length.unwrap_or(0))
     }
 
     /// An event whose headers have been found already.
@@ -192,8 +198,16 @@ impl Event {
         headers.find(|span| span.is_named(name, block))
     }
 
+    /// The value as it lies in the block. One that is not encoded may begin with blanks of its own.
+    fn raw(&self, span: Span) -> &[u8] {
+        match self.inner.encoded {
+            true => span.value(&self.inner.block),
+            false => span.behind_colon(&self.inner.block),
+        }
+    }
+
     fn decoded(&self, span: Span) -> Cow<'_, [u8]> {
-        let value = span.value(&self.inner.block);
+        let value = self.raw(span);
         match self.inner.encoded {
             true if value == EMPTY => Cow::Borrowed(b""),
             true => percent_decode(value),
@@ -237,7 +251,7 @@ impl Event {
             let name = span.name(&self.inner.block);
             out.extend(name.iter().filter(|b| !matches!(b, b'\r' | b'\n' | b':')));
             out.put_slice(b": ");
-            match span.value(&self.inner.block) {
+            match self.raw(*span) {
                 b"" => out.put_slice(EMPTY),
                 value if self.inner.encoded => out.put_slice(value),
                 value => percent_encode(value, out),
@@ -279,11 +293,12 @@ pub(super) struct Builder {
 }
 
 impl Builder {
+    /// The value is kept byte for byte; what the lines look like in the block does not matter, the index does.
     pub(super) fn header(&mut self, name: &[u8], value: &[u8]) {
         let start = self.block.len();
         self.block.extend_from_slice(name);
         let colon = self.block.len();
-        self.block.extend_from_slice(b": ");
+        self.block.extend_from_slice(b":");
         self.block.extend_from_slice(value);
         self.headers.push(Span {
             start: offset(start),

@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Json,
     Xml,
     Notice,
+    /// A notice that was written behind the beginning of another frame's headers.
+    ForcedNotice,
     Log,
     Rejected,
     /// The rest of a reply's value (see `Frame::Spill`).
@@ -30,16 +32,29 @@ pub(super) const LOG: &[u8] = b"Content-Type: log/data";
 /// How the notice begins that another thread may write into the middle of a frame (esl spec 1.5).
 pub(super) const NOTICE: &[u8] = b"Content-Type: text/disconnect-notice\n";
 
+/// Where such a notice begins in a broken frame's body, which may end in the middle of its first line.
+pub(super) fn find_notice(body: &[u8]) -> Option<usize> {
+    memchr::memmem::find(body, NOTICE).or_else(|| {
+        let earliest = body.len().saturating_sub(NOTICE.len());
+        let begins = |at: &usize| body.get(*at..).is_some_and(|tail| NOTICE.starts_with(tail));
+        (earliest..body.len()).find(begins)
+    })
+}
+
 /// The kind of a whole header block; None if it has no Content-Type.
 pub(super) fn kind(block: &[u8], spans: &[Span]) -> Option<Kind> {
-    let Some(content_type) = first(block, spans, "Content-Type") else {
-        // A forced notice written behind the beginning of another frame's first line.
-        let cut = spans.iter().any(|span| {
-            span.name(block).ends_with(b"Content-Type")
-                && span.value(block) == b"text/disconnect-notice"
-        });
-        return cut.then_some(Kind::Notice);
-    };
+    let whole = whole_kind(block, spans);
+    if matches!(whole, Some(Kind::Reply | Kind::Connected)) {
+        return whole;
+    }
+    match memchr::memmem::find(block, NOTICE) {
+        None | Some(0) => whole,
+        Some(_) => Some(Kind::ForcedNotice),
+    }
+}
+
+fn whole_kind(block: &[u8], spans: &[Span]) -> Option<Kind> {
+    let content_type = first(block, spans, "Content-Type")?;
     Some(match content_type {
         // Only the connect reply is an event with the reply's headers at its end (esl spec 1.4);
         // an ordinary reply begins with its Content-Type, so a forged Event-Name can't pass for one.

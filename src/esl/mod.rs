@@ -2,7 +2,11 @@
 //! No sockets here.
 
 mod command;
+#[cfg(test)]
+mod command_tests;
 mod decoder;
+#[cfg(test)]
+mod decoder_tests;
 mod encoding;
 mod event;
 mod frame;

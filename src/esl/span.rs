@@ -13,9 +13,14 @@ impl Span {
         slice(block, self.start, self.colon)
     }
 
-    /// The value as sent: what follows the colon and the spaces behind it.
+    /// All that follows the colon.
+    pub(super) fn behind_colon(self, block: &[u8]) -> &[u8] {
+        slice(block, self.colon.saturating_add(1), self.end)
+    }
+
+    /// The value as FreeSWITCH reads it: what follows the colon and the spaces behind it.
     pub(super) fn value(self, block: &[u8]) -> &[u8] {
-        let mut value = slice(block, self.colon.saturating_add(1), self.end);
+        let mut value = self.behind_colon(block);
         while let [b' ', rest @ ..] = value {
             value = rest;
         }
