@@ -4,11 +4,11 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess};
+use serde_json::{Map, Value};
 
 use super::attributes::Attributes;
 use super::lenient::{AsFields, AsFlag, AsGroup, AsText, AsTexts, Fields, Lenient, Text};
 use super::recording::AccountRecording;
-use super::rule::DialPlan;
 
 /// An account as the decisions read it. Fields that are only stored stay in the document's JSON.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,7 +21,7 @@ pub struct Account {
     /// Recording of endpoints and of whole calls; `attributes.call_recording` is unused here.
     pub recording: Option<Box<AccountRecording>>,
     /// The account's own rules to E.164, before the system's.
-    pub e164_converters: Option<Box<DialPlan>>,
+    pub e164_converters: Option<Box<Map<String, Value>>>,
     /// Numbers in service, E.164, where the account document itself lists them.
     pub numbers: Box<[Box<str>]>,
     /// Id of the callflow that runs before every other one (callflow specification 1.1).
@@ -57,7 +57,7 @@ impl Fields for Account {
                 self.recording = map.next_value_seed(Lenient(shape))?.map(Box::new);
             }
             "e164_converters" => {
-                let shape = AsGroup::<DialPlan>(PhantomData);
+                let shape = AsGroup::<Map<String, Value>>(PhantomData);
                 self.e164_converters = map.next_value_seed(Lenient(shape))?.map(Box::new);
             }
             "numbers" => self.numbers = map.next_value_seed(Lenient(AsTexts))?,

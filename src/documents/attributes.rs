@@ -5,13 +5,14 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess};
+use serde_json::{Map, Value};
 
+use super::formatter::{AsFormatters, Formatters};
 use super::lenient::{
     self, AsFlag, AsGroup, AsSwitch, AsTable, AsText, AsTexts, Fields, Lenient, Shape, Table, Text,
     flag,
 };
 use super::recording::CallRecording;
-use super::rule::{AsFormatters, DialPlan, Formatters};
 
 /// Every field is optional at every level; rare groups stand out of line because a system holds
 /// millions of these.
@@ -28,7 +29,8 @@ pub struct Attributes {
     /// `music_on_hold.media_id`.
     pub music_on_hold: Option<Box<MusicOnHold>>,
     pub ringtones: Option<Box<Ringtones>>,
-    pub dial_plan: Option<Box<DialPlan>>,
+    /// As written, in its order; number rules read it.
+    pub dial_plan: Option<Box<Map<String, Value>>>,
     pub formatters: Option<Box<Table<Formatters>>>,
     pub call_restriction: Option<Box<Table<Restriction>>>,
     pub outbound_flags: Option<Box<OutboundFlags>>,

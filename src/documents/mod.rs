@@ -5,11 +5,11 @@ mod attributes;
 mod callflow;
 mod device;
 mod document;
+mod formatter;
 mod lenient;
 mod media;
 mod recording;
 mod registration;
-mod rule;
 mod sip;
 mod user;
 
@@ -21,10 +21,11 @@ pub use attributes::{
 pub use callflow::{Callflow, FlowNode};
 pub use device::Device;
 pub use document::{Document, DocumentKey, DocumentType};
+pub use formatter::{Direction, Formatter, Formatters, Pattern};
 pub use lenient::{Table, Text};
 pub use media::{Encryption, Media, Methods};
 pub use recording::{AccountRecording, CallRecording, RecordingFields, RecordingSource};
 pub use registration::Registration;
-pub use rule::{DialPlan, Direction, Formatter, Formatters, NumberRule, Pattern};
-pub use sip::{AuthMethod, CustomHeaders, InviteFormat, Sip};
+
+pub use sip::{AuthMethod, CustomHeaders, Sip};
 pub use user::User;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess};
 
 use super::lenient::{self, AsTable, AsText, Lenient, Shape, Table, Text, count, flag};
+use crate::types::InviteFormat;
 
 /// How calls from the device prove who they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -14,48 +15,6 @@ pub enum AuthMethod {
     Password,
     /// By address; such a device never registers.
     Ip,
-}
-
-/// Which user part the phone expects in a request URI.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum InviteFormat {
-    #[default]
-    Username,
-    Npan,
-    OneNpan,
-    E164,
-    Route,
-    StripPlus,
-    Contact,
-}
-
-impl InviteFormat {
-    /// The document's word for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            InviteFormat::Username => "username",
-            InviteFormat::Npan => "npan",
-            InviteFormat::OneNpan => "1npan",
-            InviteFormat::E164 => "e164",
-            InviteFormat::Route => "route",
-            InviteFormat::StripPlus => "strip_plus",
-            InviteFormat::Contact => "contact",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "username" => Self::Username,
-            "npan" => Self::Npan,
-            "1npan" => Self::OneNpan,
-            "e164" => Self::E164,
-            "route" => Self::Route,
-            "strip_plus" => Self::StripPlus,
-            "contact" => Self::Contact,
-            _ => return None,
-        })
-    }
 }
 
 /// The group that every phone has in line, what few have out of line.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::numbers;
 use crate::types::NodeName;
 
 /// `privacy_method`: how a hidden identity is kept from a carrier.
@@ -42,6 +44,16 @@ pub struct Settings {
     pub loopback_codecs: Vec<String>,
     /// Seconds that an expired registration is still dialled.
     pub registration_grace_s: i64,
+    /// Longest recording, seconds.
+    pub max_recording_s: u32,
+    /// Where FreeSWITCH writes recordings; no blanks in it, `record_session` splits there.
+    pub recording_dir: Option<String>,
+    /// Files and streams by media id, for music on hold and prompts.
+    pub media: BTreeMap<String, String>,
+    /// Files by prompt name, where the installed sounds are not to be used.
+    pub prompts: BTreeMap<String, String>,
+    /// Dial plans that accounts name under `dial_plan.system`; they run last, sorted by key.
+    pub system_dial_plans: SystemDialPlans,
 }
 
 impl Default for Settings {
@@ -62,6 +74,46 @@ impl Default for Settings {
             default_asserted_identity: false,
             loopback_codecs: vec!["PCMU".into(), "PCMA".into()],
             registration_grace_s: 60,
+            max_recording_s: 10_800,
+            recording_dir: None,
+            media: BTreeMap::new(),
+            prompts: BTreeMap::new(),
+            system_dial_plans: SystemDialPlans::default(),
         }
+    }
+}
+
+/// Shared dial plans, in the form of a `dial_plan` whose entries have names; compiled once.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Map<String, Value>", into = "Map<String, Value>")]
+pub struct SystemDialPlans {
+    written: Map<String, Value>,
+    ready: numbers::SystemDialPlans,
+}
+
+impl SystemDialPlans {
+    /// Ready to use.
+    #[must_use]
+    pub const fn plans(&self) -> &numbers::SystemDialPlans {
+        &self.ready
+    }
+}
+
+impl From<Map<String, Value>> for SystemDialPlans {
+    fn from(written: Map<String, Value>) -> Self {
+        let ready = numbers::SystemDialPlans::new(&written);
+        Self { written, ready }
+    }
+}
+
+impl From<SystemDialPlans> for Map<String, Value> {
+    fn from(plans: SystemDialPlans) -> Self {
+        plans.written
+    }
+}
+
+impl PartialEq for SystemDialPlans {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
     }
 }
