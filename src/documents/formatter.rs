@@ -40,7 +40,9 @@ impl Pattern {
     pub fn regex(&self) -> Option<&Regex> {
         self.compiled
             .get_or_init(|| {
-                let built = RegexBuilder::new(&self.text).size_limit(PATTERN_BYTES).build();
+                let built = RegexBuilder::new(&self.text)
+                    .size_limit(PATTERN_BYTES)
+                    .build();
                 built.ok().map(Box::new)
             })
             .as_deref()
@@ -147,7 +149,13 @@ mod tests {
 
     #[test]
     fn the_first_group_or_the_whole_match() {
-        assert_eq!(Pattern::new(r"(\d{10})$").first_capture("+14155550199"), Some("4155550199"));
-        assert_eq!(Pattern::new(r"(x)?\d{2}$").first_capture("1234"), Some("34"));
+        assert_eq!(
+            Pattern::new(r"(\d{10})$").first_capture("+14155550199"),
+            Some("4155550199")
+        );
+        assert_eq!(
+            Pattern::new(r"(x)?\d{2}$").first_capture("1234"),
+            Some("34")
+        );
     }
 }

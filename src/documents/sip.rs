@@ -200,7 +200,7 @@ impl<'de> Deserialize<'de> for Sip {
         let format = fields
             .invite_format
             .as_deref()
-            .and_then(InviteFormat::parse);
+            .and_then(|format| format.parse().ok());
         Ok(Self {
             username: fields.username,
             password: fields.password.map(Password),

@@ -209,8 +209,10 @@ mod tests {
 
     #[test]
     fn inside_one_formatter_strip_comes_first_and_the_expression_last() {
-        let all = |strip, value: Value| json!({"a": {"strip": strip, "value": value,
-            "match_invite_format": true, "regex": ".*", "prefix": "p"}});
+        let all = |strip, value: Value| {
+            json!({"a": {"strip": strip, "value": value,
+            "match_invite_format": true, "regex": ".*", "prefix": "p"}})
+        };
         assert_eq!(
             run(json!({}), all(true, json!("v")), "a", "1"),
             Formatted::Stripped

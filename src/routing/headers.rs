@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn later_sources_win_whatever_the_case() {
-        let calling = json!({"in": {"X-A": "1", "X-B": "1", "X-C": "1"}, "out": {"X-No": "1"}, "X-A": "0"});
+        let calling =
+            json!({"in": {"X-A": "1", "X-B": "1", "X-C": "1"}, "out": {"X-No": "1"}, "X-A": "0"});
         let called = json!({"out": {"x-b": "2", "x-c": "2"}, "in": {"X-No": "1"}});
         assert_eq!(
             written(calling, called, &[("X-c", "3")]),
@@ -151,7 +152,11 @@ mod tests {
     #[test]
     fn a_calls_own_headers_obey_the_same_names() {
         assert_eq!(
-            written(json!({}), json!({}), &[("Via", "x"), ("X Bad", "x"), ("X-Ok", "1")]),
+            written(
+                json!({}),
+                json!({}),
+                &[("Via", "x"), ("X Bad", "x"), ("X-Ok", "1")]
+            ),
             pairs(&[("X-Ok", "1")])
         );
     }

@@ -135,10 +135,16 @@ mod tests {
     #[test]
     fn old_codec_names_are_mapped_and_duplicates_dropped() {
         let list = |audio: &[&str], video: &[&str]| {
-            codecs(&media(json!({"audio": {"codecs": audio}, "video": {"codecs": video}})))
+            codecs(&media(
+                json!({"audio": {"codecs": audio}, "video": {"codecs": video}}),
+            ))
         };
         assert_eq!(
-            list(&["G722", "G722_16", "G7221@32000h", "G722_32"], &["H264", "H264"]).as_deref(),
+            list(
+                &["G722", "G722_16", "G7221@32000h", "G722_32"],
+                &["H264", "H264"]
+            )
+            .as_deref(),
             Some("G722,G7221@16000h,G7221@32000h,H264")
         );
         assert_eq!(
@@ -152,13 +158,24 @@ mod tests {
     fn encryption_table() {
         let variables = |value: Value| {
             let mut variables = Variables::default();
-            encrypt(&mut variables, &media(json!({"encryption": value})), &mut Silent);
+            encrypt(
+                &mut variables,
+                &media(json!({"encryption": value})),
+                &mut Silent,
+            );
             let get = |name| variables.get(name).map(str::to_owned);
-            (get("rtp_secure_media"), get("zrtp_secure_media"), get("zrtp_enrollment"))
+            (
+                get("rtp_secure_media"),
+                get("zrtp_secure_media"),
+                get("zrtp_enrollment"),
+            )
         };
         let text = |text: &str| Some(text.to_owned());
         let yes = || text("true");
-        assert_eq!(variables(json!({"enforce_security": true})), (None, None, None));
+        assert_eq!(
+            variables(json!({"enforce_security": true})),
+            (None, None, None)
+        );
         assert_eq!(
             variables(json!({"methods": ["srtp", "zrtp"]})),
             (text("optional"), yes(), yes())
@@ -179,7 +196,10 @@ mod tests {
         let set = |called: Value, caller: Value| {
             let mut variables = Variables::default();
             fax(&mut variables, &device(called), Some(&device(caller)));
-            variables.iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>()
+            variables
+                .iter()
+                .map(|(n, v)| format!("{n}={v}"))
+                .collect::<Vec<_>>()
         };
         let t38 = || json!({"media": {"fax_option": "auto"}});
         assert_eq!(set(t38(), json!({})), ["fax_enable_t38=true"]);
@@ -214,8 +234,14 @@ mod tests {
         };
         let no = Bypass::default();
         assert_eq!(decide(&[("internal", wanted)]), Some(true));
-        assert_eq!(decide(&[("internal", wanted), ("internal", wanted)]), Some(true));
-        assert_eq!(decide(&[("internal", wanted), ("internal", no)]), Some(false));
+        assert_eq!(
+            decide(&[("internal", wanted), ("internal", wanted)]),
+            Some(true)
+        );
+        assert_eq!(
+            decide(&[("internal", wanted), ("internal", no)]),
+            Some(false)
+        );
         assert_eq!(decide(&[("external", wanted)]), Some(false));
         assert_eq!(decide(&[("internal", needs_media)]), Some(false));
         assert_eq!(decide(&[("loopback", no)]), Some(false));

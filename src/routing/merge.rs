@@ -326,7 +326,7 @@ impl<'a> Merged<'a> {
     #[must_use]
     pub fn outbound_flags(&self) -> (Vec<&'a str>, Vec<&'a str>) {
         let (mut fixed, mut dynamic) = (Vec::new(), Vec::new());
-        let mut add = |into: &mut Vec<&'a str>, flags: &'a [Box<str>]| {
+        let add = |into: &mut Vec<&'a str>, flags: &'a [Box<str>]| {
             for flag in flags {
                 if !into.contains(&&**flag) {
                     into.push(flag);
@@ -393,9 +393,11 @@ mod tests {
 
     #[test]
     fn levels_of_caller_ids() {
-        let id = |number: &str| json!({"caller_id": {
-            "internal": {"number": number}, "emergency": {"number": number, "name": ""},
-        }});
+        let id = |number: &str| {
+            json!({"caller_id": {
+                "internal": {"number": number}, "emergency": {"number": number, "name": ""},
+            }})
+        };
         let (device, users) = (device(id("2")), [user("u", id("3"))]);
         let of = |value: Value, kind| {
             let account = account(value);
@@ -418,7 +420,10 @@ mod tests {
 
     #[test]
     fn the_owners_name_is_an_internal_name_only() {
-        let users = [user("u", json!({"first_name": "Alice", "last_name": "Archer"}))];
+        let users = [user(
+            "u",
+            json!({"first_name": "Alice", "last_name": "Archer"}),
+        )];
         let device = device(json!({"owner_id": "u", "caller_id": {"internal": {"name": "Desk"}}}));
         let account = Account::default();
         let merged = Merged::of_device(&account, &device, &users);
@@ -452,28 +457,45 @@ mod tests {
 
     #[test]
     fn an_enabled_forward_of_the_device_stands_alone() {
-        let users = [user("u", json!({"call_forward":
-            {"enabled": true, "number": "9", "substitute": false, "keep_caller_id": false}}))];
+        let users = [user(
+            "u",
+            json!({"call_forward":
+            {"enabled": true, "number": "9", "substitute": false, "keep_caller_id": false}}),
+        )];
         let account = Account::default();
         let number = |forward: Value| {
             let device = device(json!({"owner_id": "u", "call_forward": forward}));
             let merged = Merged::of_device(&account, &device, &users);
-            merged.forward().map(|f| (f.number.to_owned(), f.substitute, f.enabled))
+            merged
+                .forward()
+                .map(|f| (f.number.to_owned(), f.substitute, f.enabled))
         };
-        let found = |number: &str, substitute, enabled| Some((number.to_owned(), substitute, enabled));
-        assert_eq!(number(json!({"enabled": true, "number": "1"})), found("1", true, true));
+        let found =
+            |number: &str, substitute, enabled| Some((number.to_owned(), substitute, enabled));
+        assert_eq!(
+            number(json!({"enabled": true, "number": "1"})),
+            found("1", true, true)
+        );
         assert_eq!(number(json!({"enabled": true})), None);
-        assert_eq!(number(json!({"enabled": false, "number": "1"})), found("9", false, true));
+        assert_eq!(
+            number(json!({"enabled": false, "number": "1"})),
+            found("9", false, true)
+        );
         assert_eq!(number(json!({})), found("9", false, true));
     }
 
     #[test]
     fn an_empty_number_of_the_owner_overrides_nothing() {
-        let users = [user("u", json!({"call_forward": {"enabled": true, "number": "", "substitute": null}}))];
+        let users = [user(
+            "u",
+            json!({"call_forward": {"enabled": true, "number": "", "substitute": null}}),
+        )];
         let device = device(json!({"owner_id": "u", "call_forward":
             {"enabled": false, "number": "1", "substitute": false}}));
         let account = Account::default();
-        let forward = Merged::of_device(&account, &device, &users).forward().unwrap();
+        let forward = Merged::of_device(&account, &device, &users)
+            .forward()
+            .unwrap();
         assert_eq!((forward.number, forward.enabled), ("1", true));
         assert!(!forward.substitute && forward.require_keypress && forward.keep_caller_id);
         assert!(!forward.failover && !forward.direct_calls_only);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::record::Recording;
 use super::{DialString, Settings, Variables};
 use crate::documents::{Account, Device, Registration, User};
 use crate::types::{AccountId, DocumentId, HangupCause, NodeName};
@@ -90,6 +91,11 @@ pub struct ActionOptions {
     pub alert_info: Option<String>,
     pub ringback: Option<String>,
     pub fail_on_single_reject: bool,
+    /// The action rings devices whether or not they are forwarded (`ignore_forward` of groups).
+    pub ignore_forward: bool,
+    /// This is the far side of a forwarded leg whose callee has to press a key: a refusal ends the
+    /// attempt and is not retried over the next carrier (devices specification 4.5).
+    pub confirmed_leg: bool,
 }
 
 /// A request to ring devices.
@@ -197,6 +203,8 @@ pub struct Skipped {
 pub struct PlannedLeg {
     pub device_id: DocumentId,
     pub forwarded: bool,
+    /// How the leg is recorded once it is answered, if it is.
+    pub recording: Option<Box<Recording>>,
 }
 
 /// What to do with the A-leg and whom to ring.
@@ -230,12 +238,4 @@ pub struct Silent;
 
 impl Explain for Silent {
     fn note(&mut self, _rule: &'static str, _outcome: fmt::Arguments<'_>) {}
-}
-
-/// Decides which legs ring, and how. Pure: no clock, no I/O.
-///
-/// # Errors
-/// No member is left to ring; the error carries the cause for the caller.
-pub fn plan(_request: &DialRequest<'_>, _explain: &mut dyn Explain) -> Result<BridgePlan, NoLeg> {
-    unimplemented!()
 }

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
+use super::Variables;
 use super::caller_id::Shown;
 use super::clean;
 use super::merge::Merged;
 use super::plan::{Caller, Network, Privacy};
 use super::settings::{PrivacyMethod, Settings};
-use super::Variables;
 use crate::documents::OutboundPrivacy;
 
 impl Privacy {

@@ -41,12 +41,17 @@ pub fn check(
         explain.note("do_not_disturb", format_args!("asked for by the {level}"));
         return Err(LegError::DoNotDisturb);
     }
-    let excluded = endpoint.device.is_some_and(|device| device.exclude_from_queues);
+    let excluded = endpoint
+        .device
+        .is_some_and(|device| device.exclude_from_queues);
     if request.source == Source::Queue && excluded {
         return Err(LegError::ExcludeFromQueues);
     }
     if request.forward_chain.contains(&member.device_id) {
-        explain.note("forward", format_args!("the device forwarded this call already"));
+        explain.note(
+            "forward",
+            format_args!("the device forwarded this call already"),
+        );
         return Err(LegError::ForwardLoop);
     }
     Ok(())
@@ -82,7 +87,10 @@ pub fn busy(
 ) -> Result<(), LegError> {
     match endpoint.call_waiting() {
         (false, Some(level)) if member.on_a_call => {
-            explain.note("call_waiting", format_args!("off, says the {level}, and on a call"));
+            explain.note(
+                "call_waiting",
+                format_args!("off, says the {level}, and on a call"),
+            );
             Err(LegError::UserBusy)
         }
         _ => Ok(()),
@@ -119,7 +127,10 @@ mod tests {
     #[test]
     fn one_device_is_decided_by_the_order_of_checks() {
         use LegError::{ForwardLoop, InvalidForwardNumber, NotRegistered, UserBusy};
-        assert_eq!(first(&[NotRegistered, InvalidForwardNumber]), Some(InvalidForwardNumber));
+        assert_eq!(
+            first(&[NotRegistered, InvalidForwardNumber]),
+            Some(InvalidForwardNumber)
+        );
         assert_eq!(first(&[UserBusy, ForwardLoop]), Some(ForwardLoop));
         assert_eq!(first(&[]), None);
     }
@@ -133,7 +144,10 @@ mod tests {
         };
         let busy = HangupCause::UserBusy;
         assert_eq!(decide(&[NotRegistered, DoNotDisturb]), (DoNotDisturb, busy));
-        assert_eq!(decide(&[NotFound, UserBusy, DoNotDisturb]), (UserBusy, busy));
+        assert_eq!(
+            decide(&[NotFound, UserBusy, DoNotDisturb]),
+            (UserBusy, busy)
+        );
         assert_eq!(
             decide(&[EndpointDisabled, NotRegistered]),
             (NotRegistered, HangupCause::UserNotRegistered)
