@@ -1,6 +1,7 @@
 //! The two readings of a dialled string that finding an account and a callflow needs.
 
 use crate::documents::Account;
+use crate::routing::dialing::normalizer;
 use crate::routing::numbers::Normalizer;
 
 /// E.164 of what can be somebody's number in the world; None for extensions and feature codes.
@@ -11,14 +12,12 @@ pub(super) fn did(dialed: &str) -> Option<String> {
     is_number.then_some(number)
 }
 
-/// E.164 by the account's rules, then the system's; None when that is what was dialled.
+/// E.164 by the account's rules, or the system's if it has none; None when that is what was dialled.
 pub(super) fn normalized(account: &Account, dialed: &str) -> Option<String> {
     if dialed.starts_with('+') {
         return None;
     }
-    let rules = account.e164_converters.as_deref();
-    let own = rules.and_then(|plan| plan.rules.iter().find_map(|rule| rule.apply(dialed)));
-    let number = own.unwrap_or_else(|| Normalizer::us().e164(dialed));
+    let number = normalizer(account).e164(dialed);
     (number != dialed).then_some(number)
 }
 
@@ -36,12 +35,12 @@ mod tests {
     }
 
     #[test]
-    fn an_accounts_rules_come_before_the_systems() {
+    fn an_accounts_rules_replace_the_systems() {
         let json = serde_json::json!({"e164_converters": {"^0([1-9]\\d+)$": {"prefix": "+49"}}});
         let account: Account = serde_json::from_value(json).unwrap();
         let of = |dialed| normalized(&account, dialed);
         assert_eq!(of("030123456").as_deref(), Some("+4930123456"));
-        assert_eq!(of("4155550100").as_deref(), Some("+14155550100"));
+        assert_eq!(of("4155550100"), None);
         assert_eq!(of("100"), None);
         assert_eq!(of("+4930123456"), None);
     }

@@ -20,7 +20,7 @@ pub struct Account {
     pub attributes: Attributes,
     /// Recording of endpoints and of whole calls; `attributes.call_recording` is unused here.
     pub recording: Option<Box<AccountRecording>>,
-    /// The account's own rules to E.164, before the system's.
+    /// The account's own rules to E.164, in place of the system's.
     pub e164_converters: Option<Box<Map<String, Value>>>,
     /// Numbers in service, E.164, where the account document itself lists them.
     pub numbers: Box<[Box<str>]>,
