@@ -1,9 +1,30 @@
 //! A FreeSWITCH node as an object: its connection, and the calls it hands over.
+//!
+//! [`Switch`] is the whole room: it keeps [`Node`]s connected, listens for outbound sockets, and
+//! turns both ways of handing a call over (`socket`, `park`) into one [`IncomingCall`].
 
 mod application;
 mod arrival;
 mod call;
+mod capacity;
+mod context;
+mod facade;
+mod forged;
+mod leg;
+mod listener;
+mod node;
+mod outbound;
+mod wire;
 
 pub use application::{Application, Completed};
-pub use arrival::{Arrival, Handoff, IncomingCall};
+pub use arrival::{Arrival, Handoff, IncomingCall, NoArrival, WANTED_VARIABLES};
 pub use call::{BoxFuture, BridgeOutcome, CallError, Ended, Leg};
+pub use capacity::Capacity;
+pub use context::Allowed;
+pub use facade::{StartError, Switch, SwitchSettings};
+pub use listener::ListenError;
+pub use node::{
+    DownReason, HANDOFF_MARK, HANDOFF_VALUE, Node, NodeSettings, NodeState, Pace,
+    RegistrationEvent, RegistrationSink, Unregistered,
+};
+pub use wire::{CommandFailure, JobFailure};

@@ -1,0 +1,175 @@
+//! How a bridge attempt ended, read from its CHANNEL_EXECUTE_COMPLETE.
+
+use super::super::call::BridgeOutcome;
+use crate::esl::Event;
+use crate::types::HangupCause;
+
+/// Variables that an earlier attempt leaves behind and that the outcome is read from. They keep
+/// their old value when an attempt creates no leg (capture fact 36).
+pub(super) const STALE_VARIABLES: [&str; 2] = [
+    "last_bridge_hangup_cause",
+    "last_bridge_proto_specific_hangup_cause",
+];
+
+/// Whether the channel carries something of an earlier attempt.
+pub(super) fn is_stale(event: &Event) -> bool {
+    STALE_VARIABLES
+        .iter()
+        .any(|name| event.variable(name).is_some())
+}
+
+/// The outcome of the attempt that `event` completes. `answered` says whether the caller's leg
+/// is answered now.
+pub(crate) fn outcome(event: &Event, answered: bool) -> BridgeOutcome {
+    let disposition = event.variable("originate_disposition");
+    let sip_status = far_status(event);
+    if disposition.as_deref() == Some("SUCCESS") {
+        return joined(event, answered, sip_status);
+    }
+    // The two agree except where FreeSWITCH says NO_ANSWER for its own progress timer and names
+    // the timer in the other only (capture fact 36).
+    let progress = cause_of(event, "originate_failed_cause")
+        .filter(|cause| *cause == HangupCause::ProgressTimeout);
+    let cause = progress
+        .or_else(|| disposition.and_then(|text| text.parse().ok()))
+        .or_else(|| cause_of(event, "originate_failed_cause"))
+        .unwrap_or_else(|| {
+            // "failure" is what a dial string leaves that FreeSWITCH could not read.
+            tracing::warn!(
+                disposition = event.variable("originate_disposition").as_deref(),
+                dialstatus = event.variable("DIALSTATUS").as_deref(),
+                "a bridge ended without a cause; FreeSWITCH may not have understood the dial string"
+            );
+            HangupCause::NormalTemporaryFailure
+        });
+    BridgeOutcome::Failed { cause, sip_status }
+}
+
+/// "SUCCESS" means that a leg was joined, not that it was answered: with early media a leg is
+/// joined at its 183 and may be refused after that; `last_bridge_hangup_cause` alone then tells
+/// the truth (devices spec 2.8).
+fn joined(event: &Event, answered: bool, sip_status: Option<u16>) -> BridgeOutcome {
+    let refused = sip_status.is_some_and(|status| status >= 300);
+    if answered && !refused {
+        return BridgeOutcome::Answered;
+    }
+    let cause = cause_of(event, "last_bridge_hangup_cause");
+    match cause {
+        Some(cause) => BridgeOutcome::Failed { cause, sip_status },
+        // Joined, unanswered, and the far leg is still there: left to the switch.
+        None if !refused => BridgeOutcome::Answered,
+        None => BridgeOutcome::Failed {
+            cause: HangupCause::NormalUnspecified,
+            sip_status,
+        },
+    }
+}
+
+fn cause_of(event: &Event, variable: &str) -> Option<HangupCause> {
+    event.variable(variable)?.parse().ok()
+}
+
+/// `sip:486` of the attempt's last leg.
+fn far_status(event: &Event) -> Option<u16> {
+    let text = event.variable("last_bridge_proto_specific_hangup_cause")?;
+    text.strip_prefix("sip:")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(variables: &[(&str, &str)]) -> Event {
+        let named: Vec<(String, &str)> = variables
+            .iter()
+            .map(|(name, value)| (format!("variable_{name}"), *value))
+            .collect();
+        let mut headers = vec![("Event-Name", "CHANNEL_EXECUTE_COMPLETE")];
+        headers.extend(named.iter().map(|(name, value)| (name.as_str(), *value)));
+        Event::from_headers(headers, None)
+    }
+
+    fn failed(cause: HangupCause, sip_status: Option<u16>) -> BridgeOutcome {
+        BridgeOutcome::Failed { cause, sip_status }
+    }
+
+    #[test]
+    fn a_refusal_carries_cause_and_status() {
+        let busy = event(&[
+            ("originate_disposition", "USER_BUSY"),
+            ("originate_failed_cause", "USER_BUSY"),
+            ("last_bridge_proto_specific_hangup_cause", "sip:486"),
+        ]);
+        assert_eq!(
+            outcome(&busy, false),
+            failed(HangupCause::UserBusy, Some(486))
+        );
+    }
+
+    #[test]
+    fn leg_timers_keep_their_names() {
+        let allotted = event(&[("originate_disposition", "ALLOTTED_TIMEOUT")]);
+        assert_eq!(
+            outcome(&allotted, false),
+            failed(HangupCause::AllottedTimeout, None)
+        );
+        let progress = event(&[
+            ("originate_disposition", "NO_ANSWER"),
+            ("originate_failed_cause", "PROGRESS_TIMEOUT"),
+        ]);
+        assert_eq!(
+            outcome(&progress, false),
+            failed(HangupCause::ProgressTimeout, None)
+        );
+    }
+
+    #[test]
+    fn a_conversation_that_ended_was_answered() {
+        let done = event(&[
+            ("originate_disposition", "SUCCESS"),
+            ("last_bridge_hangup_cause", "NORMAL_CLEARING"),
+            ("last_bridge_proto_specific_hangup_cause", "sip:200"),
+        ]);
+        assert_eq!(outcome(&done, true), BridgeOutcome::Answered);
+    }
+
+    #[test]
+    fn early_media_that_was_refused_is_no_success() {
+        let refused = event(&[
+            ("originate_disposition", "SUCCESS"),
+            ("last_bridge_hangup_cause", "USER_BUSY"),
+            ("last_bridge_proto_specific_hangup_cause", "sip:486"),
+        ]);
+        assert_eq!(
+            outcome(&refused, false),
+            failed(HangupCause::UserBusy, Some(486))
+        );
+        // The caller may have been answered before by a prompt.
+        assert_eq!(
+            outcome(&refused, true),
+            failed(HangupCause::UserBusy, Some(486))
+        );
+    }
+
+    #[test]
+    fn a_loopback_that_bowed_out_is_left_to_the_switch() {
+        let bowed_out = event(&[("originate_disposition", "SUCCESS")]);
+        assert_eq!(outcome(&bowed_out, true), BridgeOutcome::Answered);
+    }
+
+    #[test]
+    fn an_unreadable_dial_string_still_has_a_cause() {
+        let failure = event(&[
+            ("originate_disposition", "failure"),
+            ("DIALSTATUS", "INVALIDARGS"),
+        ]);
+        assert_eq!(
+            outcome(&failure, false),
+            failed(HangupCause::NormalTemporaryFailure, None)
+        );
+        assert_eq!(
+            outcome(&event(&[]), false),
+            failed(HangupCause::NormalTemporaryFailure, None)
+        );
+    }
+}

@@ -1,0 +1,22 @@
+//! A FreeSWITCH node that we connect to: its connection over time, and what comes over it.
+
+mod adrift;
+mod handle;
+mod legs;
+mod park;
+mod registrations;
+mod resync;
+mod run;
+mod session;
+mod settings;
+mod sink;
+mod state;
+mod take;
+
+pub use handle::Node;
+pub(crate) use park::{Claim, claim, claim_id};
+pub use park::{HANDOFF_MARK, HANDOFF_VALUE};
+pub use registrations::{RegistrationEvent, RegistrationSink, Unregistered};
+pub(crate) use run::run;
+pub use settings::{NodeSettings, Pace};
+pub use state::{DownReason, NodeState};

@@ -1,0 +1,81 @@
+//! A node's life: connect, be in step, lose the connection, wait, connect again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::call::CallError;
+use super::super::context::Context;
+use super::handle::Node;
+use super::session::{self, End};
+use super::state::{Backoff, DownReason, NodeState};
+
+/// Keeps the node connected until `context.stop_now`. `delay` staggers nodes that start
+/// together: FreeSWITCH listens with a backlog of 5 (esl spec 3.1).
+pub(crate) async fn run(node: Node, context: Arc<Context>, delay: Duration) {
+    let mut backoff = Backoff::new(node.0.settings.pace);
+    let mut wait = delay;
+    loop {
+        tokio::select! {
+            biased;
+            () = context.stop_now.cancelled() => break,
+            () = tokio::time::sleep(wait) => {}
+        }
+        context.capacity.progressed();
+        node.0.state.send_replace(NodeState::Connecting);
+        let started = Instant::now();
+        let End { reason, was_live } = session::run(&node, &context).await;
+        node.set_queue(None);
+        let text = reason.to_string();
+        node.0.jobs.lost(&text);
+        let_go(&node, &text);
+        if context.stop_now.is_cancelled() {
+            break;
+        }
+        let up = if was_live {
+            started.elapsed()
+        } else {
+            Duration::ZERO
+        };
+        wait = backoff.after(&reason, up, fastrand::f64());
+        report(&node, &reason, was_live, wait);
+        node.0.state.send_replace(NodeState::Down {
+            reason,
+            retry_in: wait,
+        });
+    }
+    node.0.state.send_replace(NodeState::Stopped);
+}
+
+/// Ends our control of every leg on the lost connection, and remembers them: their claims
+/// stand, so nobody else will look after them.
+fn let_go(node: &Node, why: &str) {
+    for (uuid, leg) in node.0.legs.take_all() {
+        if leg.state.gone().is_cancelled() {
+            continue;
+        }
+        tracing::warn!(
+            call_id = %uuid,
+            node = %node.name(),
+            joined = leg.state.is_joined(),
+            "the call is no longer controlled: the connection to its node is lost"
+        );
+        leg.state.lose(CallError::NodeLost(why.to_owned()));
+        leg.state.finish();
+        node.0.adrift.add(uuid);
+    }
+}
+
+fn report(node: &Node, reason: &DownReason, was_live: bool, wait: Duration) {
+    let name = node.name();
+    let address = node.0.settings.address.as_str();
+    let retry_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    if reason.is_refusal() {
+        tracing::error!(node = %name, address, retry_ms, "no connection: {reason}");
+    } else if was_live {
+        tracing::error!(node = %name, address, retry_ms, "{reason}");
+    } else {
+        tracing::warn!(node = %name, address, retry_ms, "no connection: {reason}");
+    }
+}
