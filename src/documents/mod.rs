@@ -6,10 +6,12 @@ mod callflow;
 mod device;
 mod document;
 mod formatter;
+pub mod json;
 mod lenient;
 mod media;
 mod recording;
 mod registration;
+pub mod schema;
 mod sip;
 mod user;
 
@@ -26,6 +28,5 @@ pub use lenient::{Table, Text};
 pub use media::{Encryption, Media, Methods};
 pub use recording::{AccountRecording, CallRecording, RecordingFields, RecordingSource};
 pub use registration::Registration;
-
 pub use sip::{AuthMethod, CustomHeaders, Sip};
 pub use user::User;

@@ -1,7 +1,40 @@
 //! Where documents live: sled behind one door. Nothing outside this room names sled.
+//!
+//! * [`Store`] is what others use: one way in ([`Store::apply`]), local reads, registrations, exchange as JSON lines.
+//! * A write goes `prepare` (validated by itself, in the caller's thread) → `committer` (one thread, group commit) → `apply`
+//!   (documents, indexes and change log as one batch) → `disk` (sled, and a flush that reaches the disk).
+//! * A read goes `reads` or `lookups` → `cache` → `disk`.
 
-mod api;
+mod apply;
+mod cache;
+mod change;
+mod committer;
+mod core;
+mod disk;
+mod error;
+mod export;
+mod handle;
+mod import;
+mod import_checks;
+mod indexes;
+mod keys;
+mod lines;
+mod log;
+mod lookups;
+mod manifest;
+mod open;
+mod prepare;
+mod reads;
+mod record;
+mod registrations;
+mod settings;
+mod spool;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod view;
 
-pub use api::{
-    Applied, Change, ImportProblem, ImportReport, Store, StoreError, StoreSettings, Write,
-};
+pub use change::{Applied, Change, ImportProblem, ImportReport, LoggedWrite, Write};
+pub use error::StoreError;
+pub use handle::Store;
+pub use settings::StoreSettings;

@@ -1,0 +1,259 @@
+//! The door: every document write becomes one batch with its index entries, its change log entries and its sequence number.
+
+use super::core::{Core, Door};
+use super::disk::{Batch, Disk};
+use super::error::StoreError;
+use super::indexes::{self, IndexEntry};
+use super::prepare::{Prepared, PreparedDocument};
+use super::view::View;
+use super::{keys, log, reads, record};
+use crate::documents::{DocumentKey, DocumentType};
+
+/// Who vouches that unique values are unique and accounts exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checks {
+    Here,
+    /// An import has checked the whole file; its batches may pass through states that a single change may not.
+    Made,
+}
+
+/// Writes a prepared change; on the disk after the next flush.
+///
+/// # Errors
+/// Refused, and nothing is written; or the disk.
+pub(super) fn apply(
+    core: &Core,
+    door: &mut Door,
+    prepared: &Prepared,
+    checks: Checks,
+) -> Result<u64, StoreError> {
+    let (batch, sequence) = plan(&core.disk, door.sequence, prepared, checks)?;
+    if !batch.is_empty() {
+        core.write(&batch)?;
+        door.sequence = sequence;
+    }
+    Ok(sequence)
+}
+
+/// What an index entry's key says about its owner is for the error message.
+fn duplicate(key: &DocumentKey, entry: &IndexEntry, owner: &str) -> StoreError {
+    let (field, value) = entry.unique.clone().unwrap_or_default();
+    StoreError::Duplicate {
+        key: key.to_string(),
+        field: field.to_owned(),
+        value,
+        owner: owner.to_owned(),
+    }
+}
+
+fn owner_text(kind: DocumentType, owner: &[u8]) -> String {
+    match keys::owner(owner) {
+        Some((account, id)) => DocumentKey { kind, account, id }.to_string(),
+        None => "a damaged index entry".to_owned(),
+    }
+}
+
+fn plan(
+    disk: &Disk,
+    sequence: u64,
+    prepared: &Prepared,
+    checks: Checks,
+) -> Result<(Batch, u64), StoreError> {
+    let mut view = View::new(disk);
+    let mut sequence = sequence;
+    let mut added: Vec<(&DocumentKey, &PreparedDocument, &IndexEntry)> = Vec::new();
+    // All removals come before any addition, so that documents of one change may swap what only one may have.
+    for (key, write) in &prepared.writes {
+        let stored = keys::document(key);
+        let old = reads::raw(disk, &stored)?;
+        if old.is_none() && write.is_none() {
+            continue;
+        }
+        let before = match &old {
+            Some(old) => indexes::entries_of(key, &old.body(&stored)?),
+            None => Vec::new(),
+        };
+        let after = write.as_ref().map_or(&[][..], |d| d.entries.as_slice());
+        for gone in before
+            .iter()
+            .filter(|b| !after.iter().any(|a| a.key == b.key))
+        {
+            // An import may already have given the value to another document.
+            let mine = gone.unique.is_none()
+                || view.payload(&gone.key)?.as_deref() == Some(gone.value.as_slice());
+            if mine {
+                view.remove(gone.key.clone());
+            }
+        }
+        sequence += 1;
+        let old_chunks = old.map_or(0, |o| o.chunks);
+        write_document(&mut view, &stored, write.as_ref(), old_chunks, sequence);
+        let entry = log::entry(key, sequence, sequence, write.is_none());
+        view.put(keys::log(log::slot(sequence)), entry);
+        if let Some(document) = write {
+            let fresh = after.iter().filter(|a| !before.contains(a));
+            added.extend(fresh.map(|entry| (key, document, entry)));
+        }
+    }
+    for (key, _, entry) in &added {
+        if checks == Checks::Here && entry.unique.is_some() {
+            refuse_taken(&view, key, entry)?;
+        }
+        view.put(entry.key.clone(), entry.value.clone());
+    }
+    if checks == Checks::Here {
+        for (key, document, entry) in &added {
+            refuse_same_address(&view, key, document, entry)?;
+        }
+        for (key, write) in &prepared.writes {
+            refuse_orphans(&view, key, write.is_some())?;
+        }
+    }
+    let mut batch = view.into_batch();
+    if !batch.is_empty() {
+        batch.insert(
+            keys::SEQUENCE.to_vec(),
+            Some(sequence.to_le_bytes().to_vec()),
+        );
+    }
+    Ok((batch, sequence))
+}
+
+fn write_document(
+    view: &mut View<'_>,
+    stored: &[u8],
+    document: Option<&PreparedDocument>,
+    old_chunks: u16,
+    revision: u64,
+) {
+    let mut chunks = 0_u16;
+    match document {
+        None => view.remove(stored.to_vec()),
+        Some(document) => {
+            let mut parts = document.json.chunks(record::CHUNK);
+            let first = parts.next().unwrap_or_default();
+            for part in parts {
+                chunks += 1;
+                view.put(keys::chunk(stored, chunks), record::chunk(revision, part));
+            }
+            view.put(stored.to_vec(), record::head(revision, chunks, first));
+        }
+    }
+    for number in chunks + 1..=old_chunks {
+        view.remove(keys::chunk(stored, number));
+    }
+}
+
+fn refuse_taken(view: &View<'_>, key: &DocumentKey, entry: &IndexEntry) -> Result<(), StoreError> {
+    if entry.key.first() == Some(&b'I') {
+        // the owner is part of the key: any other enabled device under the address is a clash
+        let mut prefix = keys::asked_by(&entry.key).to_vec();
+        prefix.push(b'0');
+        for other in view.keys(&prefix) {
+            let other = other?;
+            if other != entry.key {
+                let owner = other.strip_prefix(prefix.as_slice()).unwrap_or_default();
+                let owner = owner_text(DocumentType::Device, owner);
+                return Err(duplicate(key, entry, &owner));
+            }
+        }
+        return Ok(());
+    }
+    match view.payload(&entry.key)? {
+        Some(owner) if owner != entry.value => {
+            Err(duplicate(key, entry, &owner_text(key.kind, &owner)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `username@realm` of a device that names its realm may be the address of one that takes it from its account; they are filed apart.
+fn refuse_same_address(
+    view: &View<'_>,
+    key: &DocumentKey,
+    document: &PreparedDocument,
+    entry: &IndexEntry,
+) -> Result<(), StoreError> {
+    let device = |owner: &[u8]| owner_text(DocumentType::Device, owner);
+    let mut parts = entry.key.get(1..).unwrap_or_default().split(|b| *b == 0);
+    let (first, username) = (parts.next(), parts.next());
+    let text = |part: Option<&[u8]>| String::from_utf8_lossy(part.unwrap_or_default()).into_owned();
+    let other = match entry.key.first() {
+        Some(b'a') => {
+            let Some(realm) = realm_of_account(view, key)? else {
+                return Ok(());
+            };
+            view.payload(&keys::realm_username(&realm, &text(username)))?
+        }
+        Some(b'A') => {
+            let account = view.payload(&keys::realm(&text(first)))?;
+            let Some((account, _)) = account.as_deref().and_then(keys::owner) else {
+                return Ok(());
+            };
+            view.payload(&keys::account_username(account.as_str(), &text(username)))?
+        }
+        Some(b'R') => {
+            let realm = document.realm.as_deref().unwrap_or_default();
+            for taken in view.keys(&keys::realm_usernames(realm)) {
+                let taken = taken?;
+                let username = text(taken.rsplit(|b| *b == 0).next());
+                let own = keys::account_username(key.account.as_str(), &username);
+                if view.holds(&own)? {
+                    let owner = view.payload(&taken)?.unwrap_or_default();
+                    return Err(StoreError::Duplicate {
+                        key: key.to_string(),
+                        field: "realm".to_owned(),
+                        value: format!("{username}@{realm}"),
+                        owner: device(&owner),
+                    });
+                }
+            }
+            None
+        }
+        _ => None,
+    };
+    match other {
+        Some(owner) if owner != entry.value => Err(duplicate(key, entry, &device(&owner))),
+        _ => Ok(()),
+    }
+}
+
+fn realm_of_account(view: &View<'_>, key: &DocumentKey) -> Result<Option<String>, StoreError> {
+    let account = key.account.as_str();
+    let stored = keys::document_parts(DocumentType::Account, account, account);
+    let body = reads::body_in(view, &stored)?;
+    Ok(body.and_then(|b| indexes::realm_of(DocumentType::Account, &b)))
+}
+
+fn refuse_orphans(view: &View<'_>, key: &DocumentKey, put: bool) -> Result<(), StoreError> {
+    let invalid = |field: &str, expected: String| StoreError::Invalid {
+        key: key.to_string(),
+        field: field.to_owned(),
+        expected,
+    };
+    let account = key.account.as_str();
+    if key.kind != DocumentType::Account {
+        let stored = keys::document_parts(DocumentType::Account, account, account);
+        if put && !view.holds(&stored)? {
+            let expected = format!("the id of an account; there is no account {account}");
+            return Err(invalid("account_id", expected));
+        }
+        return Ok(());
+    }
+    if put {
+        return Ok(());
+    }
+    for kind in [
+        DocumentType::User,
+        DocumentType::Device,
+        DocumentType::Callflow,
+    ] {
+        let prefix = keys::documents_of(kind, Some(&key.account));
+        if let Some(left) = view.keys(&prefix).next() {
+            let left = keys::describe(&left?);
+            let expected = format!("an account without documents; this one still has {left}");
+            return Err(invalid("id", expected));
+        }
+    }
+    Ok(())
+}

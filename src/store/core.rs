@@ -1,0 +1,71 @@
+//! What all clones of a store, and its threads, share.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::cache::{Cache, Generations};
+use super::disk::{Batch, Disk};
+use super::error::StoreError;
+use super::keys;
+use super::lookups::Lookup;
+use super::reads::Decoded;
+use super::registrations::Registrations;
+
+/// Look-ups held for each document held: an address, a number or an owner list is asked for as often as a document.
+const LOOKUPS_PER_DOCUMENT: usize = 2;
+
+/// Whoever holds it is the only writer.
+pub(super) struct Door {
+    /// Of the last write.
+    pub sequence: u64,
+}
+
+pub(super) struct Core {
+    pub(super) disk: Disk,
+    pub(super) generations: Arc<Generations>,
+    pub(super) documents: Cache<Decoded>,
+    pub(super) lookups: Cache<Lookup>,
+    pub(super) registrations: Registrations,
+    pub(super) path: PathBuf,
+    door: Mutex<Door>,
+}
+
+impl Core {
+    pub(super) fn new(disk: Disk, path: PathBuf, cache_documents: usize, sequence: u64) -> Self {
+        let generations = Arc::new(Generations::new());
+        let lookups = cache_documents.saturating_mul(LOOKUPS_PER_DOCUMENT);
+        Self {
+            disk,
+            documents: Cache::new(cache_documents, Arc::clone(&generations)),
+            lookups: Cache::new(lookups, Arc::clone(&generations)),
+            generations,
+            registrations: Registrations::default(),
+            path,
+            door: Mutex::new(Door { sequence }),
+        }
+    }
+
+    /// Waits until no other writer is inside. A writer that panicked left nothing half done: a batch is written as a whole.
+    pub(super) fn door(&self) -> MutexGuard<'_, Door> {
+        self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a batch and voids what was cached about its keys. On the disk only after a flush.
+    ///
+    /// # Errors
+    /// The disk.
+    pub(super) fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+        let written = self.disk.write(batch);
+        for key in batch.keys() {
+            if matches!(key.first(), Some(b'l' | b'm' | b'c' | b'r')) {
+                continue;
+            }
+            self.generations.raise(key);
+            let asked = keys::asked_by(key);
+            if asked.len() < key.len() {
+                self.generations.raise(asked);
+            }
+        }
+        written
+    }
+}
