@@ -18,6 +18,12 @@ impl Secret {
         Self(SecretString::from(text))
     }
 
+    /// For who guards it likewise.
+    #[must_use]
+    pub fn secret(&self) -> SecretString {
+        self.0.clone()
+    }
+
     /// The text itself, for the one command that carries it.
     #[must_use]
     pub fn expose(&self) -> &str {

@@ -1,1 +1,247 @@
-//! placeholder
+//! The daemon: store, switch and callflows together, from ready to stopped.
+
+mod registrations;
+mod status;
+mod systemd;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::callflow::{self, CallReport};
+use crate::config::{Config, NodeSettings};
+use crate::store::Store;
+use crate::switch::{self, IncomingCall, Switch, SwitchSettings};
+use crate::types::NodeName;
+
+pub use systemd::Systemd;
+
+/// Between telling calls that they are let go and closing their connections: time for the last commands to leave.
+const LETTING_GO: Duration = Duration::from_millis(500);
+
+/// A connection that is served, or the listener's own tick, comes at least this often: twice FreeSWITCH's default
+/// heartbeat of 20 s, and a probe.
+const PROGRESS_WITHIN: Duration = Duration::from_secs(45);
+
+/// The store answers within this, or the disk hangs.
+const STORE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Why the daemon can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{0}; [handoff] listen names the address: free it or choose another")]
+    Listen(switch::ListenError),
+    #[error(transparent)]
+    Switch(switch::StartError),
+}
+
+/// A daemon that takes calls. Dropping it without [`Daemon::run`] ends it abruptly.
+pub struct Daemon {
+    store: Store,
+    switch: Switch,
+    incoming: mpsc::Receiver<IncomingCall>,
+    context: callflow::Context,
+    drain: Duration,
+    shutdown: CancellationToken,
+    reports: Option<mpsc::UnboundedSender<CallReport>>,
+}
+
+impl Daemon {
+    /// Binds the listener and begins to connect to the nodes; calls wait until [`Daemon::run`] takes them.
+    /// Must be called within a runtime. Cancelling `shutdown` stops it in good order.
+    ///
+    /// # Errors
+    /// The address to listen on is taken, or not this machine's.
+    pub fn start(
+        config: &Config,
+        store: Store,
+        shutdown: &CancellationToken,
+    ) -> Result<Daemon, StartError> {
+        let sink = Arc::new(registrations::Keeper(store.clone()));
+        let (switch, incoming) = Switch::start(switch_settings(config), sink, shutdown).map_err(
+            |error| match error {
+                switch::StartError::Listen(error) => StartError::Listen(error),
+                other => StartError::Switch(other),
+            },
+        )?;
+        let context = callflow::Context::new(
+            store.clone(),
+            config.routing.clone(),
+            config.callflow.clone(),
+        );
+        Ok(Daemon {
+            store,
+            switch,
+            incoming,
+            context,
+            drain: Duration::from_secs(config.handoff.drain_s),
+            shutdown: shutdown.clone(),
+            reports: None,
+        })
+    }
+
+    /// Where the outbound socket listens.
+    #[must_use]
+    pub fn listening(&self) -> Option<SocketAddr> {
+        self.switch.listening()
+    }
+
+    /// The nodes and what is known of them.
+    #[must_use]
+    pub fn switch(&self) -> &Switch {
+        &self.switch
+    }
+
+    /// A report of every call from now on, when it has ended.
+    pub fn reports(&mut self) -> mpsc::UnboundedReceiver<CallReport> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.reports = Some(sender);
+        receiver
+    }
+
+    /// Takes calls until `shutdown` is cancelled; then closes the listener, waits for the calls that are up as long as
+    /// `[handoff] drain_s` says, and lets go of the rest. `hurry`, cancelled, ends the waiting.
+    pub async fn run(mut self, systemd: &Systemd, hurry: &CancellationToken) {
+        let let_go = CancellationToken::new();
+        let calls = TaskTracker::new();
+        let mut told = status::line(&self.switch);
+        systemd.ready(&told);
+        tracing::info!(status = told, "ready");
+        let mut look = tokio::time::interval(systemd.look_every());
+        loop {
+            tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => break,
+                Some(call) = self.incoming.recv() => self.take(call, &calls, &let_go),
+                _ = look.tick() => {
+                    let now = status::line(&self.switch);
+                    if now != told {
+                        systemd.status(&now);
+                        told = now;
+                    }
+                    if self.progresses().await {
+                        systemd.alive();
+                    }
+                }
+            }
+        }
+        self.stop(systemd, hurry, calls, let_go).await;
+    }
+
+    fn take(&self, call: IncomingCall, calls: &TaskTracker, let_go: &CancellationToken) {
+        let context = self.context.clone();
+        let let_go = let_go.clone();
+        let reports = self.reports.clone();
+        calls.spawn(async move {
+            let report = callflow::run(call, &context, &let_go).await;
+            if let Some(reports) = reports {
+                // Nobody may be listening any more; the log has it too.
+                let _ = reports.send(report);
+            }
+        });
+    }
+
+    async fn stop(
+        mut self,
+        systemd: &Systemd,
+        hurry: &CancellationToken,
+        calls: TaskTracker,
+        let_go: CancellationToken,
+    ) {
+        let up = self.switch.capacity().live();
+        systemd.stopping(&format!("stopping; {up} calls are up"));
+        tracing::info!(
+            calls = up,
+            within_s = self.drain.as_secs(),
+            "stopping: no new calls"
+        );
+        let deadline = async {
+            tokio::select! {
+                () = tokio::time::sleep(self.drain) => {}
+                () = hurry.cancelled() => {}
+            }
+            let_go.cancel();
+            tokio::time::sleep(LETTING_GO).await;
+        };
+        let switch = self.switch.clone();
+        let drained = switch.drain(self.drain + LETTING_GO);
+        tokio::pin!(drained, deadline);
+        let mut late = false;
+        loop {
+            tokio::select! {
+                biased;
+                // Calls that were claimed a moment ago have no fallback any more: they are served.
+                Some(call) = self.incoming.recv() => self.take(call, &calls, &let_go),
+                _ = &mut drained => break,
+                () = &mut deadline, if !late => {
+                    late = true;
+                    if hurry.is_cancelled() {
+                        self.switch.drain(Duration::ZERO).await;
+                    }
+                }
+            }
+        }
+        let_go.cancel();
+        calls.close();
+        if tokio::time::timeout(STORE_WITHIN, calls.wait())
+            .await
+            .is_err()
+        {
+            tracing::error!(calls = calls.len(), "calls did not let go");
+        }
+        tracing::info!("stopped");
+    }
+
+    /// Something has moved lately: connections are served and the store answers. A timer alone would feed the watchdog
+    /// of a daemon that hangs.
+    async fn progresses(&self) -> bool {
+        let live = |node: &switch::Node| node.state().borrow().is_live();
+        let expected = self.switch.listening().is_some() || self.switch.nodes().iter().any(live);
+        let silent = Instant::now().duration_since(self.switch.last_progress());
+        if expected && silent > PROGRESS_WITHIN {
+            tracing::error!(silent_s = silent.as_secs(), "no connection has been served");
+            return false;
+        }
+        let store = self.store.clone();
+        let asked = tokio::task::spawn_blocking(move || store.account_by_realm("").map(drop));
+        match tokio::time::timeout(STORE_WITHIN, asked).await {
+            Ok(Ok(Ok(()))) => true,
+            Ok(Ok(Err(error))) => {
+                // A damaged store is no hang: a new start would not mend it.
+                tracing::error!(%error, "the store can't be read");
+                true
+            }
+            Ok(Err(_)) | Err(_) => {
+                tracing::error!("the store does not answer");
+                false
+            }
+        }
+    }
+}
+
+fn switch_settings(config: &Config) -> SwitchSettings {
+    let handoff = &config.handoff;
+    let claim = Duration::from_millis(handoff.claim_timeout_ms);
+    let node = |(name, node): (&NodeName, &NodeSettings)| {
+        let password = node.password.as_ref()?.secret();
+        let address = node.address.to_string();
+        let mut settings = switch::NodeSettings::new(name.clone(), address, password);
+        settings.sip = node.sip.as_ref().map(ToString::to_string);
+        settings.park = handoff.park && node.park;
+        settings.pace.claim = claim;
+        Some(settings)
+    };
+    let allow = handoff.allow.clone();
+    SwitchSettings {
+        nodes: config.nodes.iter().filter_map(node).collect(),
+        listen: handoff.socket.then_some(handoff.listen),
+        allow: Arc::new(move |ip| allow.iter().any(|subnet| subnet.contains(ip))),
+        max_calls: handoff.max_calls,
+        claim,
+    }
+}

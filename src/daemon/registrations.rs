@@ -1,0 +1,49 @@
+//! What the nodes tell of registrations goes into the store.
+
+use crate::documents::Registration;
+use crate::store::Store;
+use crate::switch::{RegistrationEvent, RegistrationSink, Unregistered};
+use crate::types::NodeName;
+
+/// Keeps the store's registrations as the nodes have them.
+pub(super) struct Keeper(pub(super) Store);
+
+impl RegistrationSink for Keeper {
+    fn register(&self, node: &NodeName, event: RegistrationEvent) {
+        tracing::debug!(%node, user = event.user, realm = event.realm, contact = event.contact, "registered");
+        self.0.register(kept(node, event));
+    }
+
+    fn unregister(&self, node: &NodeName, gone: Unregistered) {
+        tracing::debug!(%node, user = gone.user, realm = gone.realm, "unregistered");
+        self.0.unregister(
+            node,
+            &gone.user,
+            &gone.realm,
+            gone.call_id.as_deref(),
+            gone.contact.as_deref(),
+        );
+    }
+
+    fn replace(&self, node: &NodeName, events: Vec<RegistrationEvent>) {
+        tracing::info!(%node, registrations = events.len(), "registrations read");
+        let kept = events.into_iter().map(|event| kept(node, event)).collect();
+        self.0.replace_registrations(node, kept);
+    }
+}
+
+fn kept(node: &NodeName, event: RegistrationEvent) -> Registration {
+    Registration {
+        node: node.clone(),
+        profile: event.profile,
+        user: event.user.to_lowercase(),
+        realm: event.realm.to_lowercase(),
+        contact: event.contact,
+        call_id: event.call_id,
+        network_ip: event.network_ip,
+        network_port: event.network_port,
+        user_agent: event.user_agent,
+        expires_at: event.expires_at,
+        updated_ms: jiff::Timestamp::now().as_millisecond(),
+    }
+}
