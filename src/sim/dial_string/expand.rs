@@ -26,7 +26,14 @@ pub(super) fn expand(text: &[u8], faults: &mut Vec<Fault>) -> Vec<u8> {
             [b'$', b'$', b'{', inside @ ..] | [b'$', b'{', inside @ ..] => {
                 let (name, after) = variable(inside);
                 faults.push(Fault::Expansion(lossy(name)));
-                after
+                // The byte behind the brace is copied without a look, unless it is a dollar.
+                match after {
+                    [b'$', ..] | [] => after,
+                    [next, after @ ..] => {
+                        out.push(*next);
+                        after
+                    }
+                }
             }
             [b'$', b'$', after @ ..] => {
                 out.push(b'$');
@@ -60,12 +67,12 @@ fn has_escapes(text: &[u8]) -> bool {
     text.windows(2).any(escape)
 }
 
-/// Up to the brace that closes, counting nested ones.
+/// Up to the brace that closes, counting nested ones, but not one at the very start.
 fn variable(inside: &[u8]) -> (&[u8], &[u8]) {
     let mut depth = 1_usize;
     for (at, byte) in inside.iter().enumerate() {
         match byte {
-            b'{' => depth += 1,
+            b'{' if at > 0 => depth += 1,
             b'}' => depth -= 1,
             _ => {}
         }

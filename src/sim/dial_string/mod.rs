@@ -61,6 +61,9 @@ pub enum Fault {
     Enterprise,
     /// A block that does not end: FreeSWITCH gives up here.
     Unbalanced(String),
+    /// A part that ends in a backslash, or in a `^^` that names no separator: FreeSWITCH skips the
+    /// end of the text with it and reads on in whatever is behind.
+    Overrun,
     /// A value (of this variable) that is stored as a list.
     List(String),
     /// No endpoint at all.
@@ -128,7 +131,7 @@ fn originate(text: &[u8], dial: &mut ParsedDial) {
     if text.is_empty() {
         return dial.faults.push(Fault::NothingToDial);
     }
-    for group in separate(text, b'|', MAX_PEERS) {
+    for group in separate(text, b'|', MAX_PEERS, &mut dial.faults) {
         match legs(group, &mut dial.faults) {
             Ok(legs) => dial.groups.push(legs),
             Err(fault) => return dial.faults.push(fault),
@@ -159,7 +162,7 @@ fn enterprise(text: &[u8], dial: &mut ParsedDial) {
 
 fn legs(mut group: Vec<u8>, faults: &mut Vec<Fault>) -> Result<Vec<ParsedLeg>, Fault> {
     set_commas_aside(&mut group);
-    let peers = separate(&group, b',', MAX_PEERS);
+    let peers = separate(&group, b',', MAX_PEERS, faults);
     peers.into_iter().map(|peer| leg(peer, faults)).collect()
 }
 

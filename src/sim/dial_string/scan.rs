@@ -1,13 +1,21 @@
 //! Splitting text as FreeSWITCH does: with quotes, backslashes and a separator named in front.
 
+use super::Fault;
+
 /// Splits at `delimiter`, or at the `X` of a leading `^^X`, into at most `most` parts (the last takes
 /// the rest), and takes one level of quotes and backslashes off each part. A delimiter at the very
 /// end adds no empty part; an empty text has none.
-pub(super) fn separate(text: &[u8], delimiter: u8, most: usize) -> Vec<Vec<u8>> {
+pub(super) fn separate(
+    text: &[u8],
+    delimiter: u8,
+    most: usize,
+    faults: &mut Vec<Fault>,
+) -> Vec<Vec<u8>> {
     let (text, delimiter) = match text {
         [b'^', b'^', named, rest @ ..] if !rest.is_empty() => (rest, *named),
         _ => (text, delimiter),
     };
+    let blank = delimiter == b' ';
     let mut parts = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -15,24 +23,36 @@ pub(super) fn separate(text: &[u8], delimiter: u8, most: usize) -> Vec<Vec<u8>> 
         let cut = if last {
             None
         } else {
-            next_delimiter(rest, delimiter)
+            next_delimiter(rest, delimiter, faults)
         };
         let (part, more) = rest.split_at(cut.unwrap_or(rest.len()));
-        parts.push(clean(part, delimiter));
-        rest = more.get(1..).unwrap_or_default();
+        // No backslash protects a blank.
+        parts.push(clean(part, (!blank).then_some(delimiter)));
+        rest = match more {
+            more if blank => skip_blanks(more),
+            more => more.get(1..).unwrap_or_default(),
+        };
     }
     parts
 }
 
 /// Where the next delimiter outside of quotes is. A quote counts only if another follows it,
-/// anywhere in the text.
-fn next_delimiter(text: &[u8], delimiter: u8) -> Option<usize> {
+/// anywhere in the text; among blanks it always counts.
+fn next_delimiter(text: &[u8], delimiter: u8, faults: &mut Vec<Fault>) -> Option<usize> {
+    let blank = delimiter == b' ';
+    let start = if blank {
+        text.len() - skip_blanks(text).len()
+    } else {
+        0
+    };
     let mut quoted = false;
-    let mut bytes = text.iter().copied().enumerate();
+    let mut bytes = text.iter().copied().enumerate().skip(start);
     while let Some((at, byte)) = bytes.next() {
         if byte == b'\\' {
-            bytes.next();
-        } else if byte == b'\'' && (quoted || another_quote(text, at)) {
+            if bytes.next().is_none() {
+                faults.push(Fault::Overrun);
+            }
+        } else if byte == b'\'' && (quoted || blank || another_quote(text, at)) {
             quoted = !quoted;
         } else if byte == delimiter && !quoted {
             return Some(at);
@@ -47,7 +67,7 @@ fn another_quote(text: &[u8], at: usize) -> bool {
 
 /// Takes off blanks at both ends (unless quoted), paired quotes, and backslashes before a quote, the
 /// delimiter, a backslash, or one of the letters that stand for a control character.
-fn clean(part: &[u8], delimiter: u8) -> Vec<u8> {
+fn clean(part: &[u8], delimiter: Option<u8>) -> Vec<u8> {
     let part = skip_blanks(part);
     let mut out = Vec::with_capacity(part.len());
     let mut end = None;
@@ -82,10 +102,10 @@ fn clean(part: &[u8], delimiter: u8) -> Vec<u8> {
     out
 }
 
-fn unescaped(byte: u8, delimiter: u8) -> Option<u8> {
+fn unescaped(byte: u8, delimiter: Option<u8>) -> Option<u8> {
     match byte {
         b'\'' | b'"' | b'\\' => Some(byte),
-        _ if byte == delimiter => Some(byte),
+        _ if delimiter == Some(byte) => Some(byte),
         b'n' => Some(b'\n'),
         b'r' => Some(b'\r'),
         b't' => Some(b'\t'),
@@ -122,7 +142,7 @@ mod tests {
     use super::*;
 
     fn split(text: &str, delimiter: u8, most: usize) -> Vec<String> {
-        let parts = separate(text.as_bytes(), delimiter, most).into_iter();
+        let parts = separate(text.as_bytes(), delimiter, most, &mut Vec::new()).into_iter();
         parts.map(|p| String::from_utf8(p).unwrap()).collect()
     }
 
@@ -142,6 +162,7 @@ mod tests {
         assert_eq!(split("a'b,c'd", b',', 9), ["ab,cd"]);
         assert_eq!(split(r"a\,b,c\n\x\\", b',', 9), ["a,b", "c\n\\x\\"]);
         assert_eq!(split("a\\", b',', 9), ["a\\"]);
+        assert_eq!(split("^^  a  'b c' d ", b',', 9), ["a", "b c", "d"]);
         assert!(split("", b',', 9).is_empty());
     }
 

@@ -89,6 +89,8 @@ fn variables_enterprise_and_lists_are_faults() {
     assert_eq!(parse("<g=1>x/1:_:x/2").enterprise.len(), 2);
     assert_eq!(faults("[^^!a=ARRAY::b]x"), [Fault::List("a".into())]);
     assert_eq!(faults("%[a=b]x"), [Fault::ScopedVariables]);
+    assert_eq!(faults("[a=1\\]x"), [Fault::Overrun]);
+    assert_eq!(faults("[^^]x"), [Fault::Overrun]);
     assert_eq!(faults("{a=1}"), [Fault::NothingToDial]);
     assert_eq!(faults(""), [Fault::NothingToDial]);
     assert!(matches!(faults("{a=1").as_slice(), [Fault::Unbalanced(_)]));

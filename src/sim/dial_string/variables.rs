@@ -33,10 +33,14 @@ impl Block {
         }
         let (text, separator) = match block.get(1..).unwrap_or_default() {
             [b'^', b'^', named, text @ ..] => (text, *named),
+            [b'^', b'^'] => {
+                self.faults.push(Fault::Overrun);
+                (&[][..], separator)
+            }
             text => (text, separator),
         };
-        for variable in separate(text, separator, MAX_VARIABLES) {
-            if let [name, value] = separate(&variable, b'=', 2).as_slice() {
+        for variable in separate(text, separator, MAX_VARIABLES, &mut self.faults) {
+            if let [name, value] = separate(&variable, b'=', 2, &mut self.faults).as_slice() {
                 self.set(&lossy(name), lossy(value));
             }
         }
