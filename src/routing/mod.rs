@@ -1,6 +1,7 @@
 //! The decisions, all pure: request and documents in, a plan or a refusal out.
 
 mod bridge;
+pub mod caller;
 pub mod caller_id;
 pub mod clean;
 mod dial_string;
@@ -15,6 +16,7 @@ mod media;
 mod member;
 pub mod merge;
 pub mod numbers;
+mod offnet;
 mod plan;
 mod privacy;
 pub mod record;
@@ -29,6 +31,7 @@ pub use dial_string::{
 };
 pub use invite::{Binding, Contact, Invite, InviteInput, endpoint, endpoints};
 pub use merge::Merged;
+pub use offnet::{CarrierLeg, OffnetRequest, offnet};
 pub use plan::{
     ActionOptions, BridgePlan, Caller, DialRequest, Explain, LegError, Member, Network, NoLeg,
     PlannedLeg, Privacy, Silent, Skipped, Source, Strategy,
