@@ -309,6 +309,18 @@ impl PlacedCall {
         }
     }
 
+    pub(super) fn observed(&self) -> PlacedCall {
+        PlacedCall {
+            core: Arc::clone(&self.core),
+            channel: Arc::clone(&self.channel),
+            observer: Arc::clone(&self.observer),
+        }
+    }
+
+    pub(super) fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
     /// The caller's channel.
     #[must_use]
     pub fn uuid(&self) -> &str {

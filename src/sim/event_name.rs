@@ -1,99 +1,6 @@
 //! FreeSWITCH's event names, and sets of them.
 
-/// Every name that `event` accepts, CUSTOM and ALL apart, in FreeSWITCH's order.
-const NAMES: &[&str] = &[
-    "CLONE",
-    "CHANNEL_CREATE",
-    "CHANNEL_DESTROY",
-    "CHANNEL_STATE",
-    "CHANNEL_CALLSTATE",
-    "CHANNEL_ANSWER",
-    "CHANNEL_HANGUP",
-    "CHANNEL_HANGUP_COMPLETE",
-    "CHANNEL_EXECUTE",
-    "CHANNEL_EXECUTE_COMPLETE",
-    "CHANNEL_HOLD",
-    "CHANNEL_UNHOLD",
-    "CHANNEL_BRIDGE",
-    "CHANNEL_UNBRIDGE",
-    "CHANNEL_PROGRESS",
-    "CHANNEL_PROGRESS_MEDIA",
-    "CHANNEL_OUTGOING",
-    "CHANNEL_PARK",
-    "CHANNEL_UNPARK",
-    "CHANNEL_APPLICATION",
-    "CHANNEL_ORIGINATE",
-    "CHANNEL_UUID",
-    "API",
-    "LOG",
-    "INBOUND_CHAN",
-    "OUTBOUND_CHAN",
-    "STARTUP",
-    "SHUTDOWN",
-    "PUBLISH",
-    "UNPUBLISH",
-    "TALK",
-    "NOTALK",
-    "SESSION_CRASH",
-    "MODULE_LOAD",
-    "MODULE_UNLOAD",
-    "DTMF",
-    "MESSAGE",
-    "PRESENCE_IN",
-    "NOTIFY_IN",
-    "PRESENCE_OUT",
-    "PRESENCE_PROBE",
-    "MESSAGE_WAITING",
-    "MESSAGE_QUERY",
-    "ROSTER",
-    "CODEC",
-    "BACKGROUND_JOB",
-    "DETECTED_SPEECH",
-    "DETECTED_TONE",
-    "PRIVATE_COMMAND",
-    "HEARTBEAT",
-    "TRAP",
-    "ADD_SCHEDULE",
-    "DEL_SCHEDULE",
-    "EXE_SCHEDULE",
-    "RE_SCHEDULE",
-    "RELOADXML",
-    "NOTIFY",
-    "PHONE_FEATURE",
-    "PHONE_FEATURE_SUBSCRIBE",
-    "SEND_MESSAGE",
-    "RECV_MESSAGE",
-    "REQUEST_PARAMS",
-    "CHANNEL_DATA",
-    "GENERAL",
-    "COMMAND",
-    "SESSION_HEARTBEAT",
-    "CLIENT_DISCONNECTED",
-    "SERVER_DISCONNECTED",
-    "SEND_INFO",
-    "RECV_INFO",
-    "RECV_RTCP_MESSAGE",
-    "SEND_RTCP_MESSAGE",
-    "CALL_SECURE",
-    "NAT",
-    "RECORD_START",
-    "RECORD_STOP",
-    "PLAYBACK_START",
-    "PLAYBACK_STOP",
-    "CALL_UPDATE",
-    "FAILURE",
-    "SOCKET_DATA",
-    "MEDIA_BUG_START",
-    "MEDIA_BUG_STOP",
-    "CONFERENCE_DATA_QUERY",
-    "CONFERENCE_DATA",
-    "CALL_SETUP_REQ",
-    "CALL_SETUP_RESULT",
-    "CALL_DETAIL",
-    "DEVICE_STATE",
-    "TEXT",
-    "SHUTDOWN_REQUESTED",
-];
+use crate::esl::EVENT_NAMES;
 
 /// What `myevents` subscribes to: channel events and what a leg hears; no jobs, no recordings,
 /// no prompts (event socket specification 2.6).
@@ -145,9 +52,13 @@ impl EventSet {
 
     /// The set of one name, or None if FreeSWITCH knows no such event. Names match in any case.
     pub(super) fn of(name: &str) -> Option<EventSet> {
-        NAMES
-            .iter()
-            .position(|known| known.eq_ignore_ascii_case(name))
+        let exact = EVENT_NAMES.iter().position(|known| *known == name);
+        exact
+            .or_else(|| {
+                EVENT_NAMES
+                    .iter()
+                    .position(|known| known.eq_ignore_ascii_case(name))
+            })
             .map(|bit| EventSet(1 << bit))
     }
 
@@ -179,12 +90,12 @@ mod tests {
     #[test]
     fn every_name_has_its_own_bit() {
         let mut seen = EventSet::EMPTY;
-        for name in NAMES {
+        for name in EVENT_NAMES {
             let one = EventSet::of(name).unwrap();
             assert!(!seen.intersects(one), "{name}");
             seen = seen.with(one);
         }
-        assert!(NAMES.len() < 128);
+        assert!(EVENT_NAMES.len() < 128);
         assert_eq!(EventSet::of("NO_SUCH_EVENT"), None);
     }
 
