@@ -25,7 +25,9 @@ fn parked() -> CallSpec {
 #[tokio::test]
 async fn a_wrong_password_and_a_refused_address_differ() {
     let node = node().await;
-    let stream = tokio::net::TcpStream::connect(node.address()).await.unwrap();
+    let stream = tokio::net::TcpStream::connect(node.address())
+        .await
+        .unwrap();
     let mut client = Client::over(stream);
     client.frame().await;
     assert_eq!(client.ask("api status").await, "-ERR command not found");
@@ -38,7 +40,9 @@ async fn a_wrong_password_and_a_refused_address_differ() {
         ..NodeOptions::default()
     };
     let node = Node::start(options).await.unwrap();
-    let stream = tokio::net::TcpStream::connect(node.address()).await.unwrap();
+    let stream = tokio::net::TcpStream::connect(node.address())
+        .await
+        .unwrap();
     let mut client = Client::over(stream);
     assert!(matches!(client.frame().await, Some(Frame::Rejected(_))));
     assert_eq!(client.rest().await.len(), 1);
@@ -69,12 +73,18 @@ async fn a_parked_call_is_claimed_bridged_and_hung_up_by_the_caller() {
     assert_eq!(bridge.unique_id().as_deref(), Some(&*uuid));
     let done = client.completed("bridge").await;
     assert_eq!(done.header("Application-UUID").as_deref(), Some("b-1"));
-    assert_eq!(done.variable("originate_disposition").as_deref(), Some("SUCCESS"));
+    assert_eq!(
+        done.variable("originate_disposition").as_deref(),
+        Some("SUCCESS")
+    );
     let result = call.result().await;
     assert!(result.answered && result.caller_hung_up);
     assert_eq!(result.cause, HangupCause::NormalClearing);
     assert_eq!(result.sip_status, Some(200));
-    assert_eq!(result.connected_to.as_deref(), Some("sofia/internal/1002@127.0.0.1:5072"));
+    assert_eq!(
+        result.connected_to.as_deref(),
+        Some("sofia/internal/1002@127.0.0.1:5072")
+    );
     assert_eq!(result.dialled, [contact]);
 }
 
@@ -88,7 +98,11 @@ async fn nobody_listens_and_the_socket_handoff_falls_back_at_once() {
     let result = node.place_call(spec).result().await;
     assert_eq!(result.sip_status, Some(503));
     assert_eq!(result.cause, HangupCause::NormalTemporaryFailure);
-    assert!(result.lasted < Duration::from_secs(2), "{:?}", result.lasted);
+    assert!(
+        result.lasted < Duration::from_secs(2),
+        "{:?}",
+        result.lasted
+    );
 }
 
 #[tokio::test]
@@ -133,7 +147,10 @@ async fn a_socket_call_is_answered_and_linger_delivers_its_end() {
     let task = data.variable("last_sched_id").unwrap().into_owned();
     assert_eq!(client.ask("linger 1").await, "+OK will linger 1 seconds");
     assert_eq!(client.ask("myevents").await, "+OK Events Enabled");
-    assert_eq!(client.api(&format!("sched_del {task}")).await, "+OK Deleted: 1\n");
+    assert_eq!(
+        client.api(&format!("sched_del {task}")).await,
+        "+OK Deleted: 1\n"
+    );
     client.execute("", "answer", "", "a-1").await;
     client.completed("answer").await;
     assert_eq!(call.reached(Stage::Answered).await, Stage::Answered);
@@ -151,7 +168,9 @@ async fn a_caller_who_gives_up_cancels_the_ringing_phone() {
     let node = node().await;
     node.phone("1002@127.0.0.1:5072", PhoneScript::rings());
     let mut client = Client::connect(node.address()).await;
-    client.ask("event plain CHANNEL_PARK CHANNEL_HANGUP_COMPLETE").await;
+    client
+        .ask("event plain CHANNEL_PARK CHANNEL_HANGUP_COMPLETE")
+        .await;
     let call = node.place_call(parked());
     let park = client.event_named("CHANNEL_PARK").await;
     let uuid = park.unique_id().unwrap().into_owned();
@@ -161,7 +180,10 @@ async fn a_caller_who_gives_up_cancels_the_ringing_phone() {
     call.hang_up();
     let callee = client.event_named("CHANNEL_HANGUP_COMPLETE").await;
     assert_ne!(callee.unique_id().as_deref(), Some(&*uuid));
-    assert_eq!(callee.header("Hangup-Cause").as_deref(), Some("ORIGINATOR_CANCEL"));
+    assert_eq!(
+        callee.header("Hangup-Cause").as_deref(),
+        Some("ORIGINATOR_CANCEL")
+    );
     let result = call.result().await;
     assert_eq!(result.sip_status, Some(487));
     assert_eq!(result.cause, HangupCause::OriginatorCancel);
@@ -176,28 +198,42 @@ async fn a_killed_node_takes_its_calls_along_and_comes_back_as_another() {
     let call = node.place_call(parked());
     client.event_named("CHANNEL_PARK").await;
     node.kill();
-    assert!(client.rest().await.is_empty(), "a killed process says nothing");
+    assert!(
+        client.rest().await.is_empty(),
+        "a killed process says nothing"
+    );
     let result = call.result().await;
     assert!(result.lost);
     assert_eq!(result.sip_status, None);
     node.restart().await.unwrap();
     assert_ne!(node.core_uuid(), before);
     let mut client = Client::connect(node.address()).await;
-    assert_eq!(client.api("global_getvar core_uuid").await, node.core_uuid());
-    assert_eq!(client.api("show channels as json").await, "{\"row_count\": 0}\n");
+    assert_eq!(
+        client.api("global_getvar core_uuid").await,
+        node.core_uuid()
+    );
+    assert_eq!(
+        client.api("show channels as json").await,
+        "{\"row_count\": 0}\n"
+    );
 }
 
 #[tokio::test]
 async fn a_shutdown_says_so() {
     let node = node().await;
     let mut client = Client::connect(node.address()).await;
-    client.ask("event plain SHUTDOWN CHANNEL_PARK CHANNEL_HANGUP").await;
+    client
+        .ask("event plain SHUTDOWN CHANNEL_PARK CHANNEL_HANGUP")
+        .await;
     let call = node.place_call(parked());
     client.event_named("CHANNEL_PARK").await;
     node.shutdown().await;
     client.event_named("SHUTDOWN").await;
     let hangup = client.event_named("CHANNEL_HANGUP").await;
-    assert_eq!(hangup.header("Hangup-Cause").as_deref(), Some("SYSTEM_SHUTDOWN"));
+    assert_eq!(
+        hangup.header("Hangup-Cause").as_deref(),
+        Some("SYSTEM_SHUTDOWN")
+    );
     let notices = client.rest().await;
     assert_eq!(&*notices[0].text, b"The system is being shut down.\n");
     assert_eq!(call.result().await.cause, HangupCause::SystemShutdown);

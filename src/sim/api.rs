@@ -88,7 +88,11 @@ impl Core {
         };
         let text = match name {
             "uuid_kill" => {
-                let cause = if rest.is_empty() { "NORMAL_CLEARING" } else { rest };
+                let cause = if rest.is_empty() {
+                    "NORMAL_CLEARING"
+                } else {
+                    rest
+                };
                 self.hangup(&channel, read_cause(cause), EndedBy::Node);
                 "+OK\n".to_owned()
             }
@@ -97,7 +101,9 @@ impl Core {
                 channel.set(name, value);
                 "+OK\n".to_owned()
             }
-            "uuid_getvar" => channel.variable(rest).unwrap_or_else(|| "_undef_".to_owned()),
+            "uuid_getvar" => channel
+                .variable(rest)
+                .unwrap_or_else(|| "_undef_".to_owned()),
             "uuid_break" => {
                 channel.leg().broken = true;
                 channel.poke();

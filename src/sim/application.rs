@@ -50,10 +50,21 @@ applications! {
     Info "info"
 }
 
-const MEDIA: (&str, &str, u32) = ("switch_channel.c", "switch_channel_perform_mark_pre_answered", 3562);
-const ANSWER: (&str, &str, u32) = ("switch_channel.c", "switch_channel_perform_mark_answered", 3848);
-const RING: (&str, &str, u32) =
-    ("switch_channel.c", "switch_channel_perform_mark_ring_ready_value", 3507);
+const MEDIA: (&str, &str, u32) = (
+    "switch_channel.c",
+    "switch_channel_perform_mark_pre_answered",
+    3562,
+);
+const ANSWER: (&str, &str, u32) = (
+    "switch_channel.c",
+    "switch_channel_perform_mark_answered",
+    3848,
+);
+const RING: (&str, &str, u32) = (
+    "switch_channel.c",
+    "switch_channel_perform_mark_ring_ready_value",
+    3507,
+);
 const PARK: (&str, &str, u32) = ("switch_ivr.c", "switch_ivr_park", 1002);
 const UNPARK: (&str, &str, u32) = ("switch_ivr.c", "switch_ivr_park", 1213);
 const PLAY: (&str, &str, u32) = ("switch_ivr_play_say.c", "switch_ivr_play_file", 1683);
@@ -82,7 +93,11 @@ impl Session {
             Application::Bridge => self.bridge(argument).await,
             Application::Respond => self.respond(argument),
             Application::Hangup => {
-                let cause = if argument.is_empty() { "NORMAL_CLEARING" } else { argument };
+                let cause = if argument.is_empty() {
+                    "NORMAL_CLEARING"
+                } else {
+                    argument
+                };
                 self.core
                     .hangup(&self.channel, read_cause(cause), EndedBy::Node);
             }
@@ -167,7 +182,11 @@ impl Session {
         let list = self.channel.variable("export_vars").unwrap_or_default();
         let known = |entry: &str| entry.eq_ignore_ascii_case(name);
         if !list.split(',').any(known) {
-            let list = if list.is_empty() { name.to_owned() } else { format!("{list},{name}") };
+            let list = if list.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{list},{name}")
+            };
             self.channel.set("export_vars", &list);
         }
     }
@@ -190,7 +209,8 @@ impl Session {
             ("Playback-Status", "done"),
         ];
         let starting = extra.get(..2).unwrap_or_default();
-        self.core.fire_leg("PLAYBACK_START", PLAY, channel, starting);
+        self.core
+            .fire_leg("PLAYBACK_START", PLAY, channel, starting);
         let started = Instant::now();
         let length = self.core.options.scaled(super::media::length(argument));
         let woken = self.wait(Some(started + length)).await;
@@ -198,9 +218,12 @@ impl Session {
         {
             let mut leg = channel.leg();
             let samples = played.as_millis() * 8;
-            leg.variables.set("playback_last_offset_pos", &samples.to_string());
-            leg.variables.set("playback_seconds", &played.as_secs().to_string());
-            leg.variables.set("playback_ms", &played.as_millis().to_string());
+            leg.variables
+                .set("playback_last_offset_pos", &samples.to_string());
+            leg.variables
+                .set("playback_seconds", &played.as_secs().to_string());
+            leg.variables
+                .set("playback_ms", &played.as_millis().to_string());
             leg.variables.set("playback_samples", &samples.to_string());
             let response = match woken {
                 Woken::Due | Woken::Broken => "FILE PLAYED",
@@ -230,8 +253,7 @@ impl Session {
         let seconds = when.trim_start_matches('+').parse().unwrap_or(0.0);
         let after = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         if let Some(detour) = super::dialplan::read_extension(target) {
-            self.core
-                .schedule_transfer(&self.channel, after, detour);
+            self.core.schedule_transfer(&self.channel, after, detour);
         }
     }
 

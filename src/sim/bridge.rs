@@ -12,10 +12,16 @@ use super::session::Session;
 use super::sip::dial_status;
 use crate::types::HangupCause;
 
-const BRIDGE: (&str, &str, u32) =
-    ("switch_ivr_bridge.c", "switch_ivr_multi_threaded_bridge", 1689);
-const UNBRIDGE: (&str, &str, u32) =
-    ("switch_ivr_bridge.c", "switch_ivr_multi_threaded_bridge", 1761);
+const BRIDGE: (&str, &str, u32) = (
+    "switch_ivr_bridge.c",
+    "switch_ivr_multi_threaded_bridge",
+    1689,
+);
+const UNBRIDGE: (&str, &str, u32) = (
+    "switch_ivr_bridge.c",
+    "switch_ivr_multi_threaded_bridge",
+    1761,
+);
 
 impl Session {
     pub(super) async fn bridge(&self, argument: &str) {
@@ -40,7 +46,10 @@ impl Session {
 
     /// Joins the caller with the leg that was won, until one of them leaves.
     async fn join(&self, won: Won) {
-        let Won { leg: mut callee, early } = won;
+        let Won {
+            leg: mut callee,
+            early,
+        } = won;
         let peer = Arc::clone(&callee.channel);
         self.show_callee(&peer);
         if early {
@@ -74,7 +83,8 @@ impl Session {
             });
             leg.variables.set("originate_disposition", "SUCCESS");
             leg.variables.set("DIALSTATUS", "SUCCESS");
-            leg.variables.push("originate_causes", &format!("{};NONE", peer.uuid));
+            leg.variables
+                .push("originate_causes", &format!("{};NONE", peer.uuid));
             leg.variables.set("signal_bond", &peer.uuid);
             leg.variables.unset("originate_signal_bond");
             (Arc::clone(&leg.party), leg.times)
@@ -178,7 +188,11 @@ impl Session {
         }
         {
             let mut leg = peer.leg();
-            let role = if callee_left { "originator" } else { "originatee" };
+            let role = if callee_left {
+                "originator"
+            } else {
+                "originatee"
+            };
             leg.variables.set("last_bridge_role", role);
             leg.variables.unset("bridge_to");
         }
@@ -187,7 +201,8 @@ impl Session {
             leg.variables.unset("bridge_to");
             leg.variables.set("bridge_hangup_cause", cause.as_str());
             if caller_up {
-                leg.variables.set("last_bridge_hangup_cause", cause.as_str());
+                leg.variables
+                    .set("last_bridge_hangup_cause", cause.as_str());
                 if answered {
                     leg.variables.set("sip_hangup_phrase", "OK");
                     leg.variables

@@ -211,7 +211,8 @@ impl Observer {
         };
         let mut log = lock(&self.log);
         if name == "CHANNEL_EXECUTE" && find("Application").as_deref() == Some("bridge") {
-            log.dialled.push(find("Application-Data").unwrap_or_default());
+            log.dialled
+                .push(find("Application-Data").unwrap_or_default());
         }
         if self.keep {
             let argument = find("Application-Data").unwrap_or_default();

@@ -19,8 +19,9 @@ const CONNECT: (&str, &str, u32) = ("mod_event_socket.c", "parse_command", 2029)
 const SENDEVENT: (&str, &str, u32) = ("mod_event_socket.c", "parse_command", 2283);
 
 /// Log levels as `log` names them.
-const LEVELS: [&str; 8] =
-    ["CONSOLE", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG"];
+const LEVELS: [&str; 8] = [
+    "CONSOLE", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG",
+];
 
 impl Connection {
     /// Runs a command and writes its reply. Words match by prefix and in any case (capture fact 7).
@@ -38,7 +39,15 @@ impl Connection {
         let rest = |prefix: &str| line.get(prefix.len()..).unwrap_or_default().trim();
         let full = !matches!(self.side, Side::Outbound { full: false, .. });
         // Without `full` an outbound connection commands its leg and nothing else (capture fact 45).
-        let single = ["connect", "sendmsg", "myevents", "getvar", "divert_events", "filter", "resume"];
+        let single = [
+            "connect",
+            "sendmsg",
+            "myevents",
+            "getvar",
+            "divert_events",
+            "filter",
+            "resume",
+        ];
         if !full && !single.iter().any(|word| lower.starts_with(word)) {
             return self.reply(NOT_FOUND);
         }
@@ -236,8 +245,17 @@ impl Connection {
 
     fn log(&mut self, word: &str) {
         let word = if word.is_empty() { "DEBUG" } else { word };
-        let by_name = || LEVELS.iter().position(|name| name.eq_ignore_ascii_case(word));
-        match word.parse().ok().filter(|level| *level < LEVELS.len()).or_else(by_name) {
+        let by_name = || {
+            LEVELS
+                .iter()
+                .position(|name| name.eq_ignore_ascii_case(word))
+        };
+        match word
+            .parse()
+            .ok()
+            .filter(|level| *level < LEVELS.len())
+            .or_else(by_name)
+        {
             Some(level) => self.reply(&format!("+OK log level {word} [{level}]")),
             None => self.reply("-ERR invalid log level"),
         }
@@ -245,7 +263,11 @@ impl Connection {
 
     /// `+OK` means queued, no more (capture fact 30).
     fn sendmsg(&mut self, uuid: &str, request: &Request) {
-        let named = if uuid.is_empty() { request.header("session-id").unwrap_or("") } else { uuid };
+        let named = if uuid.is_empty() {
+            request.header("session-id").unwrap_or("")
+        } else {
+            uuid
+        };
         // The controlled leg takes messages even when it is down, while the connection lingers (capture 44).
         let channel = match (named, self.controlled()) {
             ("", Some(channel)) => Some(channel),
@@ -284,9 +306,15 @@ impl Connection {
         extra.push(("Event-UUID", &event_uuid));
         let subclass = request.header("Event-Subclass");
         let custom = name.eq_ignore_ascii_case("CUSTOM");
-        let known = EVENT_NAMES.iter().find(|known| known.eq_ignore_ascii_case(name));
+        let known = EVENT_NAMES
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(name));
         let firing = Firing {
-            name: if custom { "CUSTOM" } else { known.copied().unwrap_or("CLONE") },
+            name: if custom {
+                "CUSTOM"
+            } else {
+                known.copied().unwrap_or("CLONE")
+            },
             subclass: if custom { subclass } else { None },
             source: SENDEVENT,
             leg: None,
@@ -326,7 +354,11 @@ impl Connection {
                 ("Job-Command-Arg", argument.trim()),
             ];
             let mut firing = Firing::general("BACKGROUND_JOB", JOB, &extra);
-            let answer = if answer.is_empty() { b"-ERR no reply\n".to_vec() } else { answer };
+            let answer = if answer.is_empty() {
+                b"-ERR no reply\n".to_vec()
+            } else {
+                answer
+            };
             firing.body = Some(&answer);
             core.fire(&firing, std::slice::from_ref(&listener));
         }));

@@ -142,7 +142,10 @@ impl Core {
     /// event nothing.
     pub(super) fn update_listener(&self, listener: &Arc<Listener>) {
         let hears_all = listener.subscription(|s| !s.is_empty() && !s.only_own_leg);
-        let mut listeners = self.listeners.write().unwrap_or_else(PoisonError::into_inner);
+        let mut listeners = self
+            .listeners
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         listeners.retain(|known| known.id != listener.id);
         if hears_all {
             listeners.push(Arc::clone(listener));
@@ -150,12 +153,18 @@ impl Core {
     }
 
     pub(super) fn remove_listener(&self, id: u64) {
-        let mut listeners = self.listeners.write().unwrap_or_else(PoisonError::into_inner);
+        let mut listeners = self
+            .listeners
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         listeners.retain(|listener| listener.id != id);
     }
 
     pub(super) fn each_listener(&self, mut visit: impl FnMut(&Listener)) {
-        let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner);
+        let listeners = self
+            .listeners
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         for listener in listeners.iter() {
             visit(listener);
         }

@@ -74,7 +74,10 @@ impl Dialplan {
             ],
         };
         let class = format!("lf_class={class}");
-        let timer = format!("+{} fallback XML fallback", self.fallback_after.as_secs_f64());
+        let timer = format!(
+            "+{} fallback XML fallback",
+            self.fallback_after.as_secs_f64()
+        );
         let mut list = actions(&[
             ("set", "lf_handoff=true"),
             ("set", &class),

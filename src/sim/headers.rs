@@ -44,8 +44,14 @@ fn put_state(leg: &Leg, sink: &mut dyn Sink) {
     let direction = party.direction.as_str();
     sink.put("Call-Direction", direction);
     sink.put("Presence-Call-Direction", direction);
-    let dialplan = matches!(leg.kind, super::leg::Kind::Caller(_) | super::leg::Kind::LoopbackB(_));
-    sink.put("Channel-HIT-Dialplan", if dialplan { "true" } else { "false" });
+    let dialplan = matches!(
+        leg.kind,
+        super::leg::Kind::Caller(_) | super::leg::Kind::LoopbackB(_)
+    );
+    sink.put(
+        "Channel-HIT-Dialplan",
+        if dialplan { "true" } else { "false" },
+    );
     if let Some(presence) = leg.variables.find("presence_id") {
         sink.put("Channel-Presence-ID", presence);
     }

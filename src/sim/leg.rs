@@ -320,8 +320,10 @@ impl Channel {
 }
 
 pub(super) fn is_true(value: &str) -> bool {
-    ["true", "yes", "on", "enable", "enabled", "active", "allow", "t", "1"]
-        .iter()
-        .any(|word| value.eq_ignore_ascii_case(word))
+    [
+        "true", "yes", "on", "enable", "enabled", "active", "allow", "t", "1",
+    ]
+    .iter()
+    .any(|word| value.eq_ignore_ascii_case(word))
         || value.parse::<i64>().is_ok_and(|number| number != 0)
 }

@@ -19,7 +19,11 @@ pub(super) fn length(media: &str) -> Duration {
         _ => media,
     };
     if let Some(ms) = media.strip_prefix("silence_stream://") {
-        return match ms.split(',').next().and_then(|ms| ms.trim().parse::<i64>().ok()) {
+        return match ms
+            .split(',')
+            .next()
+            .and_then(|ms| ms.trim().parse::<i64>().ok())
+        {
             Some(ms) if ms >= 0 => Duration::from_millis(ms.unsigned_abs()),
             _ => ENDLESS,
         };
@@ -50,7 +54,9 @@ fn tone_length(tones: &str) -> Duration {
         .filter_map(|tone| tone.split(')').next())
         .map(|inside| {
             let times = inside.split(',').take(2);
-            times.filter_map(|ms| ms.trim().parse::<u64>().ok()).sum::<u64>()
+            times
+                .filter_map(|ms| ms.trim().parse::<u64>().ok())
+                .sum::<u64>()
         })
         .sum();
     Duration::from_millis(once.saturating_mul(loops.unsigned_abs()))

@@ -53,7 +53,9 @@ impl Message {
                 }
             }
             Some(command) if command.eq_ignore_ascii_case("hangup") => CallCommand::Hangup {
-                cause: header("hangup-cause").unwrap_or("NORMAL_CLEARING").to_owned(),
+                cause: header("hangup-cause")
+                    .unwrap_or("NORMAL_CLEARING")
+                    .to_owned(),
             },
             _ => CallCommand::Ignored,
         };

@@ -124,13 +124,17 @@ impl Node {
 
     /// A phone unregisters: `sofia::unregister`. None: all contacts of the user.
     pub fn unregister(&self, user_and_realm: &str, contact: Option<&str>) {
-        let (user, realm) = user_and_realm.split_once('@').unwrap_or((user_and_realm, ""));
+        let (user, realm) = user_and_realm
+            .split_once('@')
+            .unwrap_or((user_and_realm, ""));
         self.core().unregister(user, realm, contact);
     }
 
     /// A user's registrations lapse: `sofia::expire`.
     pub fn expire(&self, user_and_realm: &str) {
-        let (user, realm) = user_and_realm.split_once('@').unwrap_or((user_and_realm, ""));
+        let (user, realm) = user_and_realm
+            .split_once('@')
+            .unwrap_or((user_and_realm, ""));
         self.core().expire(user, realm);
     }
 
@@ -279,7 +283,10 @@ async fn bind_again(address: SocketAddr) -> io::Result<TcpListener> {
 /// Starts the tasks of an incarnation.
 fn run(core: &Arc<Core>, listener: TcpListener) {
     let dead = core.dead.clone();
-    tokio::spawn(dead.clone().run_until_cancelled_owned(Arc::clone(core).beat()));
+    tokio::spawn(
+        dead.clone()
+            .run_until_cancelled_owned(Arc::clone(core).beat()),
+    );
     tokio::spawn(dead.run_until_cancelled_owned(accept(Arc::clone(core), listener)));
 }
 

@@ -108,7 +108,9 @@ impl Session {
             }
             let now = Instant::now();
             for at in 0..legs.len() {
-                let Some(ringing) = legs.get_mut(at) else { break };
+                let Some(ringing) = legs.get_mut(at) else {
+                    break;
+                };
                 if let Some(early) = self.advance(ringing, now, ignore_early)
                     && let Some(leg) = ringing.leg.take()
                 {
@@ -122,7 +124,11 @@ impl Session {
                 return Err(first.unwrap_or_else(|| HangupCause::ChanNotImplemented.into()));
             }
             if now >= until {
-                self.hang_up_all(&mut legs, HangupCause::NoAnswer, Some(HangupCause::NoAnswer));
+                self.hang_up_all(
+                    &mut legs,
+                    HangupCause::NoAnswer,
+                    Some(HangupCause::NoAnswer),
+                );
                 return Err(HangupCause::NoAnswer.into());
             }
             if let Some(message) = self.next_message() {
@@ -251,7 +257,10 @@ impl Session {
             channel.set("last_bridge_proto_specific_hangup_cause", &specific);
         }
         let cause = leg.channel.leg().cause;
-        self.remember_cause(&leg.channel, cause.unwrap_or(HangupCause::NormalUnspecified));
+        self.remember_cause(
+            &leg.channel,
+            cause.unwrap_or(HangupCause::NormalUnspecified),
+        );
         self.core.report(&leg.channel);
         self.core.destroy(&leg.channel);
     }

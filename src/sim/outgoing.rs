@@ -40,18 +40,34 @@ enum Driver {
         due: Instant,
     },
     /// The far half of the pair, and whether its ringing and its media were passed on.
-    Loopback { far: Arc<Channel>, rang: bool, media: bool },
+    Loopback {
+        far: Arc<Channel>,
+        rang: bool,
+        media: bool,
+    },
 }
 
-const OUTGOING: (&str, &str, u32) =
-    ("switch_core_session.c", "switch_core_session_outgoing_channel", 700);
+const OUTGOING: (&str, &str, u32) = (
+    "switch_core_session.c",
+    "switch_core_session_outgoing_channel",
+    700,
+);
 const ORIGINATE: (&str, &str, u32) = ("switch_ivr_originate.c", "switch_ivr_originate", 3021);
-const RING: (&str, &str, u32) =
-    ("switch_channel.c", "switch_channel_perform_mark_ring_ready_value", 3507);
-const MEDIA: (&str, &str, u32) =
-    ("switch_channel.c", "switch_channel_perform_mark_pre_answered", 3562);
-const ANSWER: (&str, &str, u32) =
-    ("switch_channel.c", "switch_channel_perform_mark_answered", 3848);
+const RING: (&str, &str, u32) = (
+    "switch_channel.c",
+    "switch_channel_perform_mark_ring_ready_value",
+    3507,
+);
+const MEDIA: (&str, &str, u32) = (
+    "switch_channel.c",
+    "switch_channel_perform_mark_pre_answered",
+    3562,
+);
+const ANSWER: (&str, &str, u32) = (
+    "switch_channel.c",
+    "switch_channel_perform_mark_answered",
+    3848,
+);
 
 impl Outgoing {
     pub(super) fn due(&self) -> Option<Instant> {
@@ -101,7 +117,13 @@ impl Outgoing {
                 let (up, answered, has_media, ringing, cause) = {
                     let leg = far.leg();
                     let ringing = leg.times.progress != 0;
-                    (leg.is_up(), leg.is_answered(), leg.media, ringing, leg.cause)
+                    (
+                        leg.is_up(),
+                        leg.is_answered(),
+                        leg.media,
+                        ringing,
+                        leg.cause,
+                    )
                 };
                 if !up {
                     let cause = cause.unwrap_or(HangupCause::NormalClearing);
@@ -184,7 +206,13 @@ impl Session {
                 let (user, host) = user_and_host(rest);
                 self.channel.set("dialed_user", &user);
                 self.channel.set("dialed_domain", &host);
-                self.dial_registered("internal", &user, &host, &variables, HangupCause::SubscriberAbsent)
+                self.dial_registered(
+                    "internal",
+                    &user,
+                    &host,
+                    &variables,
+                    HangupCause::SubscriberAbsent,
+                )
             }
             "sofia" => {
                 let (profile, target) = rest.split_once('/').ok_or(HangupCause::InvalidUrl)?;
@@ -207,7 +235,11 @@ impl Session {
         variables: &[(String, String)],
     ) -> Result<Outgoing, HangupCause> {
         let (name, number) = target.split_once('/').ok_or(HangupCause::InvalidUrl)?;
-        let script = self.core.phones.gateway(name).ok_or(HangupCause::InvalidGateway)?;
+        let script = self
+            .core
+            .phones
+            .gateway(name)
+            .ok_or(HangupCause::InvalidGateway)?;
         let sip = self.callee_sip("internal", number, name, "127.0.0.1:5090");
         let channel_name = format!("sofia/internal/{number}");
         Ok(self.dial_phone(sip, &channel_name, script.into_steps(), variables))
@@ -284,7 +316,14 @@ impl Session {
         let address = sip.host.clone();
         let number = sip.to_user.clone();
         let kind = Kind::Callee(sip);
-        let channel = self.new_leg(kind, "mod_sofia", channel_name, &number, &address, variables);
+        let channel = self.new_leg(
+            kind,
+            "mod_sofia",
+            channel_name,
+            &number,
+            &address,
+            variables,
+        );
         self.announce_leg(&channel, "sofia");
         Outgoing {
             channel,
@@ -361,14 +400,23 @@ impl Session {
             caller_number: value("origination_caller_id_number")
                 .or_else(|| effective("effective_caller_id_number"))
                 .unwrap_or_else(|| caller.party.caller_number.clone()),
-            address: if address.is_empty() { caller.party.address.clone() } else { address.into() },
+            address: if address.is_empty() {
+                caller.party.address.clone()
+            } else {
+                address.into()
+            },
             destination: number.into(),
             context: caller.party.context.clone(),
             redirected_from: None,
             channel_name: channel_name.into(),
             source,
         };
-        let mut leg = Leg::new(party, kind, self.core.next_session(), self.core.clock.now_us());
+        let mut leg = Leg::new(
+            party,
+            kind,
+            self.core.next_session(),
+            self.core.clock.now_us(),
+        );
         leg.call_uuid = Arc::clone(&caller.call_uuid);
         leg.callee = Some((
             value("origination_callee_id_name").unwrap_or_else(|| "Outbound Call".into()),
@@ -388,9 +436,11 @@ impl Session {
         }
         leg.variables.set("originator", &self.channel.uuid);
         leg.variables.set("signal_bond", &self.channel.uuid);
-        leg.variables.set("originating_leg_uuid", &self.channel.uuid);
+        leg.variables
+            .set("originating_leg_uuid", &self.channel.uuid);
         for name in ["dialed_user", "dialed_domain"] {
-            leg.variables.set(name, caller.variables.find(name).unwrap_or_default());
+            leg.variables
+                .set(name, caller.variables.find(name).unwrap_or_default());
         }
         for (name, value) in variables {
             leg.variables.set(name, value);
@@ -405,7 +455,13 @@ impl Session {
     fn announce_leg(&self, leg: &Arc<Channel>, endpoint: &str) {
         leg.set("originate_endpoint", endpoint);
         let core = &self.core;
-        core.fire_detail("CHANNEL_STATE", super::session::STATE, leg, Detail::Basic, &[]);
+        core.fire_detail(
+            "CHANNEL_STATE",
+            super::session::STATE,
+            leg,
+            Detail::Basic,
+            &[],
+        );
         core.fire_leg("CHANNEL_OUTGOING", OUTGOING, leg, &[]);
         core.fire_leg("CHANNEL_CREATE", CREATE, leg, &[]);
         core.fire_leg("CHANNEL_ORIGINATE", ORIGINATE, leg, &[]);

@@ -182,8 +182,14 @@ mod tests {
         phones.put("1002@127.0.0.1:5072", PhoneScript::is_silent());
         let found = |user, host| phones.find(user, host);
         assert_eq!(found("1002", "ACME.test:5060"), Some(PhoneScript::rings()));
-        assert_eq!(found("1002", "127.0.0.1:5072"), Some(PhoneScript::is_silent()));
+        assert_eq!(
+            found("1002", "127.0.0.1:5072"),
+            Some(PhoneScript::is_silent())
+        );
         assert_eq!(found("1002", "127.0.0.1:5073"), None);
-        assert_eq!(found("+49", "carrier.test"), Some(PhoneScript::refuses(503)));
+        assert_eq!(
+            found("+49", "carrier.test"),
+            Some(PhoneScript::refuses(503))
+        );
     }
 }

@@ -30,7 +30,9 @@ impl Registered {
     /// A phone of `user@realm` at `address` (`127.0.0.1:5071`), for an hour.
     #[must_use]
     pub fn phone(user_and_realm: &str, address: &str) -> Registered {
-        let (user, realm) = user_and_realm.split_once('@').unwrap_or((user_and_realm, ""));
+        let (user, realm) = user_and_realm
+            .split_once('@')
+            .unwrap_or((user_and_realm, ""));
         Registered {
             user: user.to_owned(),
             realm: realm.to_owned(),
@@ -45,7 +47,10 @@ impl Registered {
 
     /// The URI between the angle brackets.
     fn uri(&self) -> &str {
-        let inner = self.contact.split_once('<').map_or(&*self.contact, |(_, rest)| rest);
+        let inner = self
+            .contact
+            .split_once('<')
+            .map_or(&*self.contact, |(_, rest)| rest);
         inner.rsplit_once('>').map_or(inner, |(uri, _)| uri)
     }
 
@@ -76,7 +81,11 @@ impl Registered {
     }
 
     fn status(&self) -> String {
-        let nat = if self.contact.contains("fs_nat=yes") { "-NAT" } else { "" };
+        let nat = if self.contact.contains("fs_nat=yes") {
+            "-NAT"
+        } else {
+            ""
+        };
         format!("Registered({}{nat})", self.protocol().to_ascii_uppercase())
     }
 }
@@ -222,7 +231,10 @@ impl Core {
     pub(super) fn unregister(&self, user: &str, realm: &str, contact: Option<&str>) {
         let mut gone = self.registrar.remove(user, realm, contact);
         if gone.is_empty() {
-            gone.push(Registered::phone(&format!("{user}@{realm}"), "127.0.0.1:5060"));
+            gone.push(Registered::phone(
+                &format!("{user}@{realm}"),
+                "127.0.0.1:5060",
+            ));
         }
         for phone in gone {
             let (ip, port) = phone.address();
@@ -285,6 +297,11 @@ fn directory(phone: &Registered) -> Vec<(&str, &str)> {
         ("user_name", &phone.user),
         ("domain_name", &phone.realm),
     ];
-    headers.extend(phone.variables.iter().map(|(name, value)| (&**name, &**value)));
+    headers.extend(
+        phone
+            .variables
+            .iter()
+            .map(|(name, value)| (&**name, &**value)),
+    );
     headers
 }

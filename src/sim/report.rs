@@ -75,7 +75,11 @@ fn put_moment(name: &str, us: u64, sink: &mut dyn Sink) {
 fn put_durations(leg: &Leg, sink: &mut dyn Sink) {
     let times = &leg.times;
     let since = |start: u64, end: u64| {
-        if start == 0 { 0 } else { end.saturating_sub(start) }
+        if start == 0 {
+            0
+        } else {
+            end.saturating_sub(start)
+        }
     };
     let progress = since(times.created, times.progress);
     let progress_media = since(times.created, times.progress_media);

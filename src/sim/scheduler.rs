@@ -55,7 +55,9 @@ impl Core {
         let dead = self.dead.clone();
         tokio::spawn(dead.run_until_cancelled_owned(async move {
             tokio::time::sleep(after).await;
-            let Some(channel) = channel.upgrade() else { return };
+            let Some(channel) = channel.upgrade() else {
+                return;
+            };
             if core.scheduler.take(id) && channel.is_up() {
                 channel.leg().detour = Some(detour);
                 channel.poke();

@@ -53,8 +53,11 @@ const CHANNEL_C: &str = "switch_channel.c";
 pub(super) const STATE: (&str, &str, u32) =
     (CHANNEL_C, "switch_channel_perform_set_running_state", 2409);
 const CALLSTATE: (&str, &str, u32) = (CHANNEL_C, "switch_channel_perform_set_callstate", 302);
-pub(super) const CREATE: (&str, &str, u32) =
-    ("switch_core_state_machine.c", "switch_core_session_run", 626);
+pub(super) const CREATE: (&str, &str, u32) = (
+    "switch_core_state_machine.c",
+    "switch_core_session_run",
+    626,
+);
 const HANGUP: (&str, &str, u32) = (CHANNEL_C, "switch_channel_perform_hangup", 3410);
 const HANGUP_COMPLETE: (&str, &str, u32) = (
     "switch_core_state_machine.c",
@@ -88,7 +91,13 @@ impl Core {
             ("Original-Channel-Call-State", before.as_wire().0),
             ("Channel-Call-State-Number", &number),
         ];
-        self.fire_detail("CHANNEL_CALLSTATE", CALLSTATE, channel, Detail::Basic, &extra);
+        self.fire_detail(
+            "CHANNEL_CALLSTATE",
+            CALLSTATE,
+            channel,
+            Detail::Basic,
+            &extra,
+        );
     }
 
     /// Hangs a leg up, whatever it does; false if it was down already.
@@ -338,8 +347,11 @@ impl Session {
     pub(super) async fn execute(&self, run: Run) {
         let Some(application) = Application::find(&run.application) else {
             // Capture fact 33.
-            self.core
-                .hangup(&self.channel, HangupCause::DestinationOutOfOrder, EndedBy::Node);
+            self.core.hangup(
+                &self.channel,
+                HangupCause::DestinationOutOfOrder,
+                EndedBy::Node,
+            );
             return;
         };
         if application.needs_media() {
@@ -352,8 +364,13 @@ impl Session {
             let uuid = event_uuid
                 .take()
                 .unwrap_or_else(|| super::core::new_uuid().to_string());
-            self.round(application, &run.argument, &uuid, run.loops.map(|_| (round, rounds)))
-                .await;
+            self.round(
+                application,
+                &run.argument,
+                &uuid,
+                run.loops.map(|_| (round, rounds)),
+            )
+            .await;
             // A round that took less than half a second ends the loop (capture fact 34).
             let brief = started.elapsed() < Duration::from_millis(500);
             if round == rounds || brief || !self.channel.is_up() {

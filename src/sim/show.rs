@@ -40,7 +40,13 @@ impl Core {
         let leg = channel.leg();
         let party = &leg.party;
         let set = |name: &str| leg.variables.find(name).unwrap_or_default().to_owned();
-        let codec = |value: &str| if leg.media { value.to_owned() } else { String::new() };
+        let codec = |value: &str| {
+            if leg.media {
+                value.to_owned()
+            } else {
+                String::new()
+            }
+        };
         let (callee_name, callee_number) = leg.callee.clone().unwrap_or_default();
         let call_state = match leg.call_state {
             CallState::Ringing if party.direction == Direction::Outbound => "RINGING",

@@ -64,7 +64,11 @@ impl Session {
                 None => (address, None),
             };
             // The default port of `socket`.
-            let full = if address.contains(':') { address.to_owned() } else { format!("{address}:8084") };
+            let full = if address.contains(':') {
+                address.to_owned()
+            } else {
+                format!("{address}:8084")
+            };
             if let Ok(stream) = TcpStream::connect(&full).await {
                 let host = full.rsplit_once(':').map_or(&*full, |(host, _)| host);
                 self.channel.set("socket_host", host);
@@ -82,7 +86,8 @@ impl Session {
         }
         if gate.is_connected() {
             let soon = Instant::now() + STRANDED;
-            self.hold(|| gate.is_closed() || Instant::now() >= soon).await;
+            self.hold(|| gate.is_closed() || Instant::now() >= soon)
+                .await;
         }
         if gate.is_closed() {
             // Closed before `connect` or at once after it: parked for good, whatever the dialplan says next.

@@ -178,7 +178,8 @@ impl Filters {
             if header == "all" {
                 self.0.clear();
             } else {
-                let hit = |filter: &Filter| value.is_empty() || filter.text.eq_ignore_ascii_case(value);
+                let hit =
+                    |filter: &Filter| value.is_empty() || filter.text.eq_ignore_ascii_case(value);
                 self.0
                     .retain(|(name, filter)| !(name.eq_ignore_ascii_case(header) && hit(filter)));
             }
@@ -216,7 +217,10 @@ mod tests {
     #[test]
     fn filters_are_or_and_a_negative_list_lets_nothing_through() {
         let mut filters = Filters::default();
-        assert_eq!(filters.command("Colour red"), "+OK filter added. [Colour]=[red]");
+        assert_eq!(
+            filters.command("Colour red"),
+            "+OK filter added. [Colour]=[red]"
+        );
         assert_eq!(filters.command("Size 2"), "+OK filter added. [Size]=[2]");
         assert!(passes(&filters, &[("Size", "2"), ("Colour", "blue")]));
         assert!(passes(&filters, &[("colour", "RED")]));
@@ -245,7 +249,10 @@ mod tests {
         assert_eq!(format, Ok(Format::Json));
         assert!(!subscription.wants(park, None));
         assert!(subscription.wants(EventSet::EMPTY, Some("sofia::register")));
-        assert_eq!(subscription.add("plain NO_SUCH"), Err(Refused("-ERR no keywords supplied")));
+        assert_eq!(
+            subscription.add("plain NO_SUCH"),
+            Err(Refused("-ERR no keywords supplied"))
+        );
         assert_eq!(subscription.add("CHANNEL_PARK"), Ok(Format::Plain));
         assert!(subscription.wants(park, None));
         assert_eq!(subscription.remove("CHANNEL_PARK"), Ok(()));

@@ -19,7 +19,8 @@ impl Variables {
     }
 
     pub(super) fn unset(&mut self, name: &str) {
-        self.0.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.0
+            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&str> {
@@ -164,7 +165,16 @@ fn media_port(leg: &Leg) -> u16 {
 }
 
 fn put_caller(leg: &Leg, sip: &Sip, sink: &mut dyn Sink) {
-    let Sip { profile, from_user, from_host, to_user, to_host, host, port, user_agent } = sip;
+    let Sip {
+        profile,
+        from_user,
+        from_host,
+        to_user,
+        to_host,
+        host,
+        port,
+        user_agent,
+    } = sip;
     let uuid = &leg.party.uuid;
     sink.put("sip_from_user", from_user);
     sink.put("sip_from_uri", &format!("{from_user}@{from_host}"));
@@ -180,9 +190,15 @@ fn put_caller(leg: &Leg, sip: &Sip, sink: &mut dyn Sink) {
     sink.put_number("sip_received_port", u64::from(*port));
     sink.put("sip_via_protocol", "udp");
     put_profile(profile, sink);
-    let via = format!("SIP/2.0/UDP {host}:{port};branch=z9hG4bK{};rport={port}", tag(uuid));
+    let via = format!(
+        "SIP/2.0/UDP {host}:{port};branch=z9hG4bK{};rport={port}",
+        tag(uuid)
+    );
     sink.put("sip_full_via", &via);
-    sink.put("sip_full_from", &format!("<sip:{from_user}@{from_host}>;tag={}", tag(uuid)));
+    sink.put(
+        "sip_full_from",
+        &format!("<sip:{from_user}@{from_host}>;tag={}", tag(uuid)),
+    );
     sink.put("sip_full_to", &format!("<sip:{to_user}@{to_host}>"));
     sink.put("sip_allow", ALLOW);
     for (name, value) in [
@@ -211,7 +227,11 @@ fn put_caller(leg: &Leg, sip: &Sip, sink: &mut dyn Sink) {
         sink.put_number("sip_cseq", 1);
     }
     if leg.media {
-        let disposition = if leg.is_answered() { "ANSWER" } else { "EARLY MEDIA" };
+        let disposition = if leg.is_answered() {
+            "ANSWER"
+        } else {
+            "EARLY MEDIA"
+        };
         sink.put("endpoint_disposition", disposition);
     } else {
         sink.put("rtp_use_codec_string", "PCMU,PCMA");
@@ -232,7 +252,16 @@ fn put_profile(profile: &str, sink: &mut dyn Sink) {
 }
 
 fn put_callee(leg: &Leg, sip: &Sip, sink: &mut dyn Sink) {
-    let Sip { profile, from_user, from_host, to_user, to_host, host, port, user_agent } = sip;
+    let Sip {
+        profile,
+        from_user,
+        from_host,
+        to_user,
+        to_host,
+        host,
+        port,
+        user_agent,
+    } = sip;
     let uuid = &leg.party.uuid;
     let target = format!("{to_user}@{to_host}");
     put_profile(profile, sink);
@@ -284,14 +313,25 @@ fn put_callee(leg: &Leg, sip: &Sip, sink: &mut dyn Sink) {
     sink.put("sip_full_via", &via);
     sink.put("sip_recover_via", &via);
     sink.put("sip_from_uri", &format!("{from_user}@{from_host}"));
-    sink.put("sip_full_from", &format!("<sip:{from_user}@{from_host}>;tag={}", tag(uuid)));
+    sink.put(
+        "sip_full_from",
+        &format!("<sip:{from_user}@{from_host}>;tag={}", tag(uuid)),
+    );
     sink.put("sip_to_uri", &target);
     sink.put("sip_full_to", &format!("<sip:{target}>;tag={}", tag(uuid)));
     sink.put("sip_contact_uri", &format!("{to_user}@{host}:{port}"));
-    sink.put("sip_recover_contact", &format!("<sip:{to_user}@{host}:{port}>"));
+    sink.put(
+        "sip_recover_contact",
+        &format!("<sip:{to_user}@{host}:{port}>"),
+    );
     sink.put("sip_call_id", uuid);
     sink.put_number("sip_cseq", leg.session);
-    for name in ["sip_reply_port", "sip_network_port", "sip_to_port", "sip_contact_port"] {
+    for name in [
+        "sip_reply_port",
+        "sip_network_port",
+        "sip_to_port",
+        "sip_contact_port",
+    ] {
         sink.put_number(name, u64::from(*port));
     }
     if leg.media {

@@ -80,6 +80,7 @@ impl Client {
             match self.frame().await {
                 Some(Frame::Reply(reply)) => return reply.text,
                 Some(Frame::Event(event)) => self.pending.push_back(event),
+                Some(Frame::Notice(notice)) if notice.linger => {}
                 other => panic!("expected a reply, got {other:?}"),
             }
         }
@@ -106,9 +107,12 @@ impl Client {
         if let Some(event) = self.pending.pop_front() {
             return event;
         }
-        match self.frame().await {
-            Some(Frame::Event(event)) => event,
-            other => panic!("expected an event, got {other:?}"),
+        loop {
+            match self.frame().await {
+                Some(Frame::Event(event)) => return event,
+                Some(Frame::Notice(notice)) if notice.linger => {}
+                other => panic!("expected an event, got {other:?}"),
+            }
         }
     }
 
