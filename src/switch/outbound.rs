@@ -180,6 +180,7 @@ impl Newcomer {
         };
         drop(channel);
         context.capacity.count_accepted();
+        tracing::debug!(%call_id, node = %arrival.node, handoff = "socket", "claimed");
         let link = LegLink::Socket(Arc::clone(&self.queue));
         let leg = Arc::new(LiveLeg::new(Arc::clone(&self.state), link));
         seat.send(IncomingCall { arrival, leg });

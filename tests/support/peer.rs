@@ -54,6 +54,7 @@ impl Peer {
                 if let Some(request) = self.decoder.decode(&mut self.buffer).unwrap() {
                     return Some(request);
                 }
+                self.buffer.reserve(64 * 1024);
                 match self.stream.read_buf(&mut self.buffer).await {
                     Ok(0) | Err(_) => return None,
                     Ok(count) => self.reads.push(count),

@@ -135,12 +135,10 @@ impl Node {
         *self.0.link.lock().unwrap_or_else(PoisonError::into_inner) = queue;
     }
 
-    /// The `Core-UUID` if the node is live.
+    /// The `Core-UUID` of the last connection.
     pub(crate) fn core(&self) -> Option<Arc<str>> {
-        match &*self.0.state.borrow() {
-            NodeState::Live { core } => Some(Arc::clone(core)),
-            _ => None,
-        }
+        let core = self.0.last_core.lock();
+        core.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

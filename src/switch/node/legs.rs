@@ -1,6 +1,7 @@
 //! The legs that are driven over one node's connection, by their uuid.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::leg::{Full, LegState, Mailbox};
@@ -13,6 +14,8 @@ pub(super) struct ParkedLeg {
     /// The fallback timer that the handoff armed: with the uuid it names this handoff. A leg
     /// may be handed over more than once (esl spec 4.1).
     pub(super) timer: Box<str>,
+    /// The claim has been asked for, so that the leg may have no fallback any more.
+    pub(super) asked: AtomicBool,
 }
 
 /// What became of an event.
@@ -52,6 +55,7 @@ impl Legs {
             state: Arc::new(LegState::new(uuid)),
             mailbox: Mailbox::default(),
             timer: Box::from(timer),
+            asked: AtomicBool::new(false),
         });
         let earlier = legs.insert(Box::from(uuid), Arc::clone(&leg));
         Some((leg, earlier))

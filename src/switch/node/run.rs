@@ -1,6 +1,7 @@
 //! A node's life: connect, be in step, lose the connection, wait, connect again.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -25,7 +26,10 @@ pub(crate) async fn run(node: Node, context: Arc<Context>, delay: Duration) {
         context.capacity.progressed();
         node.0.state.send_replace(NodeState::Connecting);
         let started = Instant::now();
-        let End { reason, was_live } = session::run(&node, &context).await;
+        let End { reason, was_live } = tokio::select! {
+            end = session::run(&node, &context) => end,
+            end = stopped_early(&node, &context) => end,
+        };
         node.set_queue(None);
         let text = reason.to_string();
         node.0.jobs.lost(&text);
@@ -48,6 +52,18 @@ pub(crate) async fn run(node: Node, context: Arc<Context>, delay: Duration) {
     node.0.state.send_replace(NodeState::Stopped);
 }
 
+/// A connection that is not live yet has nobody to say goodbye to.
+async fn stopped_early(node: &Node, context: &Context) -> End {
+    context.stop_now.cancelled().await;
+    if node.0.state.borrow().is_live() {
+        std::future::pending::<()>().await;
+    }
+    End {
+        reason: DownReason::Lost("Linefinder is stopping".to_owned()),
+        was_live: false,
+    }
+}
+
 /// Ends our control of every leg on the lost connection, and remembers them: their claims
 /// stand, so nobody else will look after them.
 fn let_go(node: &Node, why: &str) {
@@ -63,7 +79,9 @@ fn let_go(node: &Node, why: &str) {
         );
         leg.state.lose(CallError::NodeLost(why.to_owned()));
         leg.state.finish();
-        node.0.adrift.add(uuid);
+        if leg.asked.load(Ordering::Relaxed) {
+            node.0.adrift.add(uuid);
+        }
     }
 }
 

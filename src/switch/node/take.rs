@@ -1,6 +1,7 @@
 //! Taking over one parked call: place, claim, arrival, and the task that follows its events.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::super::arrival::{Arrival, Handoff, IncomingCall};
@@ -23,7 +24,7 @@ const LAST_WORDS: Duration = Duration::from_secs(12);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
     Unclaimed,
-    /// We claimed it over an earlier connection.
+    /// We claimed it over an earlier connection, or at least asked to.
     Us,
 }
 
@@ -106,7 +107,7 @@ impl Taking {
             }
             return false;
         };
-        if owner == Owner::Unclaimed && !self.claimed(&uuid).await {
+        if !self.claimed(&uuid, owner).await {
             return false;
         }
         let name = self.node.name().clone();
@@ -121,16 +122,20 @@ impl Taking {
         self.leg.state.arrived(&channel);
         drop(channel);
         self.context.capacity.count_accepted();
+        tracing::debug!(call_id = %uuid, node = %self.node.name(), handoff = "park", "claimed");
         let link = LegLink::Node(Arc::clone(&self.queue));
         let leg = Arc::new(LiveLeg::new(Arc::clone(&self.leg.state), link));
         seat.send(IncomingCall { arrival, leg });
         true
     }
 
-    async fn claimed(&self, uuid: &str) -> bool {
+    async fn claimed(&self, uuid: &str, owner: Owner) -> bool {
         let node = self.node.name();
+        self.leg.asked.store(true, Ordering::Relaxed);
         match claim(&self.queue, &self.leg.timer).await {
             Ok(Claim::Ours) => true,
+            // The timer went when we claimed the call over the connection that broke.
+            Ok(Claim::NotOurs) if owner == Owner::Us => true,
             Ok(Claim::NotOurs) => {
                 tracing::info!(call_id = uuid, %node, "the call was not ours to claim: its fallback timer has fired, or another daemon was first");
                 false
