@@ -44,9 +44,8 @@ pub enum Foreseen {
 pub trait Action: Send + Sync + 'static {
     /// The name that a flow node's `module` gives it.
     const MODULE: &'static str;
-    /// JSON Schema of the node's `data`.
-    const SCHEMA: &'static str;
-    /// The node's `data`, parsed.
+    /// The node's `data`, parsed. What may be in it is in `schemas/actions/MODULE.json`, by which
+    /// callflows are checked when they are stored.
     type Data: DeserializeOwned + Send;
 
     /// What it would do, for explanations and for the decision without a switch. An action whose
@@ -68,7 +67,6 @@ pub trait Action: Send + Sync + 'static {
 #[derive(Clone, Copy)]
 pub struct Entry {
     pub module: &'static str,
-    pub schema: &'static str,
     run: for<'s> fn(&'s mut Stage) -> BoxFuture<'s, Outcome>,
     foresee: fn(&FlowNode, &Call, &Office<'_>) -> Result<Foreseen, ActionError>,
 }
@@ -78,7 +76,6 @@ impl Entry {
     pub const fn of<A: Action>() -> Self {
         Self {
             module: A::MODULE,
-            schema: A::SCHEMA,
             run: |stage| {
                 Box::pin(async move {
                     let data = parse::<A>(stage.node())?;

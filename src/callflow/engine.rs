@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +13,11 @@ use super::report::Step;
 use super::stage::Stage;
 use super::walk::{Exhausted, Turn};
 use crate::types::HangupCause;
+
+/// What an action gets once its caller's leg has ended. A bridge's completion comes around the end
+/// of the leg (ESL specification 4.6), and whether it was answered is worth knowing; whatever else
+/// an action does with a leg that is gone has no effect.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// Why no further action runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +40,6 @@ pub async fn perform(stage: &mut Stage, shutdown: &CancellationToken) -> End {
     let gone = leg.gone();
     let over = async {
         gone.cancelled().await;
-        // The bridge's own completion comes between the hangup and its report (ESL
-        // specification 4.6): an action that waits for it learns how it went. Nothing that it
-        // tells the leg after the hangup has any effect.
         leg.ended().await;
     };
     tokio::pin!(over);
@@ -57,11 +60,18 @@ pub async fn perform(stage: &mut Stage, shutdown: &CancellationToken) -> End {
             took_ms: 0,
             error: None,
         });
-        let outcome = tokio::select! {
-            biased;
-            outcome = act(stage) => outcome,
-            () = &mut over => return End::Gone,
-            () = shutdown.cancelled() => return End::LetGo,
+        let outcome = {
+            let action = act(stage);
+            tokio::pin!(action);
+            tokio::select! {
+                biased;
+                outcome = &mut action => Some(outcome),
+                () = &mut over => tokio::time::timeout(LAST_WORDS, &mut action).await.ok(),
+                () = shutdown.cancelled() => return End::LetGo,
+            }
+        };
+        let Some(outcome) = outcome else {
+            return End::Gone;
         };
         let took_ms = stage.elapsed_ms().saturating_sub(began_at);
         if let Some(step) = stage.path.get_mut(step) {

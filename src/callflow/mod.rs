@@ -24,7 +24,7 @@ mod run;
 mod settings;
 mod stage;
 #[cfg(test)]
-mod testing;
+mod tests;
 mod trust;
 mod walk;
 

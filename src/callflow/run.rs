@@ -137,6 +137,7 @@ async fn drive(
     let mut stage = Stage::new(call, walk, leg.clone(), context, clock);
     let end = engine::perform(&mut stage, shutdown).await;
     let talked = was_answered_last(&stage);
+    stage.close_open_steps();
     report.path = std::mem::take(&mut stage.path);
     report.attempts = std::mem::take(&mut stage.attempts);
     report.decided_us = stage.decided_us;

@@ -114,4 +114,16 @@ impl Stage {
             attempt.took_ms = now.saturating_sub(attempt.at_ms);
         }
     }
+
+    /// Gives the time they took to the step and the attempt that the call's end cut short.
+    pub(super) fn close_open_steps(&mut self) {
+        let now = self.elapsed_ms();
+        if let Some(step) = self.path.last_mut().filter(|step| step.took_ms == 0) {
+            step.took_ms = now.saturating_sub(step.at_ms);
+        }
+        let unfinished = |a: &&mut Attempt| a.outcome == AttemptOutcome::Unfinished;
+        if let Some(attempt) = self.attempts.last_mut().filter(unfinished) {
+            attempt.took_ms = now.saturating_sub(attempt.at_ms);
+        }
+    }
 }

@@ -9,8 +9,6 @@ mod decoder;
 mod decoder_tests;
 mod encoding;
 mod event;
-#[cfg(test)]
-mod event_tests;
 mod frame;
 mod head;
 mod json;

@@ -8,7 +8,6 @@ pub struct Answer;
 
 impl Action for Answer {
     const MODULE: &'static str = "answer";
-    const SCHEMA: &'static str = include_str!("../../../schemas/actions/answer.json");
     type Data = Nothing;
 
     async fn run(_: Nothing, stage: &mut Stage) -> Outcome {

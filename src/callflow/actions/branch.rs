@@ -21,7 +21,6 @@ fn next(data: &Data, call: &Call, office: &Office<'_>) -> Result<Next, StoreErro
 
 impl Action for Branch {
     const MODULE: &'static str = "callflow";
-    const SCHEMA: &'static str = include_str!("../../../schemas/actions/callflow.json");
     type Data = Data;
 
     fn foresee(data: Data, call: &Call, office: &Office<'_>) -> Result<Foreseen, StoreError> {

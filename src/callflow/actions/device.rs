@@ -66,7 +66,6 @@ fn ring(data: Data) -> Ring {
 
 impl Action for Device {
     const MODULE: &'static str = "device";
-    const SCHEMA: &'static str = include_str!("../../../schemas/actions/device.json");
     type Data = Data;
 
     fn foresee(data: Data, _: &Call, _: &Office<'_>) -> Result<Foreseen, StoreError> {

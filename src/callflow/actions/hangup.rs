@@ -11,7 +11,6 @@ const NEXT: Next = Next::HardStop(HangupCause::NormalClearing);
 
 impl Action for Hangup {
     const MODULE: &'static str = "hangup";
-    const SCHEMA: &'static str = include_str!("../../../schemas/actions/hangup.json");
     type Data = Nothing;
 
     fn foresee(_: Nothing, _: &Call, _: &Office<'_>) -> Result<Foreseen, StoreError> {

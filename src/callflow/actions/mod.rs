@@ -26,3 +26,25 @@ pub const ALL: &[Entry] = &[
 /// The data of actions that take none.
 #[derive(Debug, Clone, Copy, serde::Deserialize)]
 pub struct Nothing {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::documents::schema;
+
+    #[test]
+    fn every_action_has_its_schema() {
+        for entry in ALL {
+            let name = format!("actions/{}", entry.module);
+            assert!(
+                schema::text(&name).is_some(),
+                "schemas/{name}.json is missing"
+            );
+        }
+    }
+
+    #[test]
+    fn the_list_is_sorted_and_names_nothing_twice() {
+        assert!(ALL.is_sorted_by(|a, b| a.module < b.module));
+    }
+}

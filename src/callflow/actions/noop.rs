@@ -7,7 +7,6 @@ pub struct Noop;
 
 impl Action for Noop {
     const MODULE: &'static str = "noop";
-    const SCHEMA: &'static str = include_str!("../../../schemas/actions/noop.json");
     type Data = Nothing;
 
     async fn run(_: Nothing, _: &mut Stage) -> Outcome {

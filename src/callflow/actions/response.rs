@@ -41,7 +41,6 @@ fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
 
 impl Action for Response {
     const MODULE: &'static str = "response";
-    const SCHEMA: &'static str = include_str!("../../../schemas/actions/response.json");
     type Data = Data;
 
     fn foresee(data: Data, _: &Call, _: &Office<'_>) -> Result<Foreseen, StoreError> {

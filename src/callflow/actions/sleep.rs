@@ -34,7 +34,6 @@ impl Data {
 
 impl Action for Sleep {
     const MODULE: &'static str = "sleep";
-    const SCHEMA: &'static str = include_str!("../../../schemas/actions/sleep.json");
     type Data = Data;
 
     async fn run(data: Data, stage: &mut Stage) -> Outcome {

@@ -8,7 +8,6 @@ pub struct WaitForHangup;
 
 impl Action for WaitForHangup {
     const MODULE: &'static str = "wait_for_hangup";
-    const SCHEMA: &'static str = include_str!("../../../schemas/actions/wait_for_hangup.json");
     type Data = Nothing;
 
     fn foresee(_: Nothing, _: &Call, _: &Office<'_>) -> Result<Foreseen, StoreError> {

@@ -1,0 +1,9 @@
+//! Calls through the whole engine, without a switch: documents in a temporary store, and a leg
+//! that answers by a script.
+
+mod admission;
+mod dialling;
+mod engine;
+mod explaining;
+mod leg;
+mod world;
