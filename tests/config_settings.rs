@@ -117,6 +117,8 @@ fn an_unknown_key_is_refused_with_the_nearest_name() {
 
     let (_, _, expected) = problem("[routing.nodes]\nfs1 = 'x:1'\n", &[]);
     assert!(expected.contains("[nodes.NAME]"), "{expected}");
+    let (_, _, expected) = problem("[routing]\nrecording_dir = '/x'\n", &[]);
+    assert!(expected.contains("no effect"), "{expected}");
 }
 
 #[test]
@@ -280,7 +282,8 @@ fn shipped() -> (String, String) {
     let text = std::fs::read_to_string(path).unwrap();
     let is_key = |line: &str| {
         let name = line.split(" = ").next().unwrap();
-        line.contains(" = ") && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        let bare = name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        line.contains(" = ") && (bare || name.starts_with('"'))
     };
     let active: Vec<&str> = text
         .lines()
@@ -320,7 +323,7 @@ fn the_shipped_file_tells_the_defaults() {
     for (told, default) in told.settings.iter().zip(&defaults.settings) {
         assert_eq!((&told.section, &told.key), (&default.section, &default.key));
         // An example, where the default is nothing.
-        if default.value.is_null() {
+        if default.value.is_null() || default.value == serde_json::json!({}) {
             continue;
         }
         assert_eq!(told.value, default.value, "[{}] {}", told.section, told.key);

@@ -22,8 +22,8 @@ pub struct Setting {
 
 /// A table whose keys are the fields of a struct.
 pub(super) trait Section: Default + Serialize + DeserializeOwned {
-    /// Fields that no one writes here; each with where to write it instead.
-    const ELSEWHERE: &'static [(&'static str, &'static str)] = &[];
+    /// Fields that can't be written here, with the reason: a setting that does nothing misleads.
+    const REFUSED: &'static [(&'static str, &'static str)] = &[];
 
     /// Reports values that have the right type and make no sense: key, what was expected.
     fn check(&self, _report: &mut dyn FnMut(&str, String)) {}
@@ -156,13 +156,13 @@ impl Reader {
         let known: Vec<&str> = known
             .iter()
             .map(|(key, _)| key.as_str())
-            .filter(|key| T::ELSEWHERE.iter().all(|(field, _)| field != key))
+            .filter(|key| T::REFUSED.iter().all(|(field, _)| field != key))
             .collect();
         let mut accepted = Dict::new();
         for (key, value) in table {
             let at = joined(path, &key);
-            if let Some((_, instead)) = T::ELSEWHERE.iter().find(|(field, _)| *field == key) {
-                self.report_below(&at, format!("is not set here: {instead}"));
+            if let Some((_, why)) = T::REFUSED.iter().find(|(field, _)| *field == key) {
+                self.report_below(&at, (*why).to_owned());
             } else if !known.contains(&key.as_str()) {
                 let message = unknown("key", &key, &known);
                 self.report_below(&at, message);
@@ -183,7 +183,7 @@ impl Reader {
             self.report(&at, expected);
         }
         for (key, value) in fields(&section) {
-            if T::ELSEWHERE.iter().any(|(field, _)| *field == key) {
+            if T::REFUSED.iter().any(|(field, _)| *field == key) {
                 continue;
             }
             let origin = self.origin(&joined(path, &key));

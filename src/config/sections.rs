@@ -21,9 +21,25 @@ impl Section for StoreSettings {
     }
 }
 
+const NO_CARRIERS: &str = "has no effect in this version, which has no carriers";
+const NO_RECORDING: &str = "has no effect in this version, which records nothing";
+
 impl Section for routing::Settings {
-    const ELSEWHERE: &'static [(&'static str, &'static str)] =
-        &[("nodes", "write sip = \"HOST:PORT\" in [nodes.NAME]")];
+    const REFUSED: &'static [(&'static str, &'static str)] = &[
+        (
+            "nodes",
+            "is not set here; write sip = \"HOST:PORT\" in [nodes.NAME]",
+        ),
+        ("privacy_method", NO_CARRIERS),
+        ("ensure_valid_caller_id", NO_CARRIERS),
+        ("default_asserted_identity", NO_CARRIERS),
+        ("recording_dir", NO_RECORDING),
+        ("max_recording_s", NO_RECORDING),
+        (
+            "prompts",
+            "has no effect in this version, which plays no prompts",
+        ),
+    ];
 
     fn check(&self, report: &mut dyn FnMut(&str, String)) {
         if self.bridge_timeout_s == 0 {

@@ -18,7 +18,7 @@ impl Config {
             }
             let line = match &setting.value {
                 Value::Null => format!("# {} is not set", setting.key),
-                value => format!("{} = {value}", setting.key),
+                value => format!("{} = {}", setting.key, toml(value)),
             };
             text.push_str(&format!("{line:<48}  # {}\n", setting.origin));
         }
@@ -35,5 +35,23 @@ impl Config {
             (key, entry)
         });
         Value::Object(entries.collect())
+    }
+}
+
+/// A value as TOML writes it. JSON's texts are TOML's basic strings.
+fn toml(value: &Value) -> String {
+    match value {
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(toml).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(entries) if entries.is_empty() => "{}".to_owned(),
+        Value::Object(entries) => {
+            let entries = entries
+                .iter()
+                .map(|(key, value)| format!("{} = {}", Value::from(key.as_str()), toml(value)));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
     }
 }

@@ -19,6 +19,7 @@ pub enum Value<'a> {
 /// An event as FreeSWITCH serialised it: an ordered multimap of headers and an optional body.
 /// Cheap to clone. Look-ups ignore case (header names are not consistent in it) and the
 /// first of a repeated name wins, as in FreeSWITCH's own look-up; `Content-Length` is the exception: last wins.
+/// Two events are equal if their bytes are: the same event in plain and in json is two different ones.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Event {
     inner: Arc<Inner>,

@@ -9,6 +9,8 @@ mod decoder;
 mod decoder_tests;
 mod encoding;
 mod event;
+#[cfg(test)]
+mod event_tests;
 mod frame;
 mod head;
 mod json;

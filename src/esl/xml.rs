@@ -7,6 +7,9 @@ use quick_xml::reader::Reader;
 use super::Event;
 use super::event::Builder;
 
+/// An event is three elements deep; more is not stacked up on a peer's word.
+const DEPTH: usize = 8;
+
 /// None if the bytes are no event document.
 pub(super) fn parse(bytes: &[u8]) -> Option<Event> {
     let text = String::from_utf8_lossy(bytes);
@@ -26,6 +29,9 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Event> {
     loop {
         match reader.read_event().ok()? {
             Node::Start(start) => {
+                if open.len() >= DEPTH {
+                    return None;
+                }
                 open.push(start.name().as_ref().as_bytes().to_vec());
                 value.clear();
             }
@@ -133,6 +139,7 @@ mod tests {
             "text",
             "<event><headers>",
             "<other></other>",
+            "<event><a><a><a><a><a><a><a><a></a></a></a></a></a></a></a></a></event>",
             "<event",
             "</event>",
         ] {
