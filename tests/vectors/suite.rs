@@ -1,0 +1,89 @@
+//! A suite: its file, its pending list, and the counting.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// What is wrong with a case: one line for each difference.
+pub type Differences = Vec<String>;
+
+pub struct Suite {
+    pub name: &'static str,
+    /// Runs one case of the file; nothing is wrong if it passes.
+    pub run: fn(file: &Value, case: &Value) -> Differences,
+    /// Cases that have to fail, with the file as their surroundings; returns those that did not.
+    pub self_test: fn(file: &Value) -> Differences,
+}
+
+const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors");
+
+fn directory() -> PathBuf {
+    std::env::var_os("LINEFINDER_VECTORS").map_or_else(|| PathBuf::from(OURS), PathBuf::from)
+}
+
+/// Names of cases whose fields are not built yet, one a line; `#` starts a comment.
+fn pending(suite: &str) -> BTreeSet<String> {
+    let path = Path::new(OURS).join(format!("pending-{suite}.txt"));
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let names = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim());
+    names
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+impl Suite {
+    /// Runs the suite; the last line printed is its count.
+    pub fn check(&self) -> bool {
+        let path = directory().join(format!("{}.json", self.name));
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                println!("{}: {error}", path.display());
+                println!("{}: 0 of 0", self.name);
+                return false;
+            }
+        };
+        let file: Value = serde_json::from_str(&text).expect("the vectors are JSON");
+        let cases = file["cases"].as_array().expect("`cases` is a list");
+        let missed = (self.self_test)(&file);
+        for line in &missed {
+            println!("{}: the comparison does not see: {line}", self.name);
+        }
+        let pending = pending(self.name);
+        let (mut passed, mut right) = (0, missed.is_empty() && !cases.is_empty());
+        for case in cases {
+            let name = case["name"].as_str().unwrap_or("(without name)");
+            let differences = caught(|| (self.run)(&file, case));
+            let listed = pending.contains(name);
+            match (differences.is_empty(), listed) {
+                (true, false) => passed += 1,
+                (true, true) => {
+                    passed += 1;
+                    right = false;
+                    println!("{name}: passes; take it off pending-{}.txt", self.name);
+                }
+                (false, true) => println!("{name}: pending"),
+                (false, false) => {
+                    right = false;
+                    println!("{name}: FAILED");
+                    differences.iter().for_each(|line| println!("    {line}"));
+                }
+            }
+        }
+        println!("{}: {passed} of {}", self.name, cases.len());
+        right
+    }
+}
+
+/// A panic is a failed case, not the end of the run.
+fn caught(run: impl FnOnce() -> Differences) -> Differences {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        vec![format!("panicked: {}", text.unwrap_or("?"))]
+    })
+}
