@@ -61,8 +61,8 @@ pub enum Fault {
     Enterprise,
     /// A block that does not end: FreeSWITCH gives up here.
     Unbalanced(String),
-    /// A part that ends in a backslash, or in a `^^` that names no separator: FreeSWITCH skips the
-    /// end of the text with it and reads on in whatever is behind.
+    /// A part that ends in a backslash, a block that is only `^^`, or one right behind an opening
+    /// bracket of its own: FreeSWITCH reads on in whatever is behind the text.
     Overrun,
     /// A value (of this variable) that is stored as a list.
     List(String),

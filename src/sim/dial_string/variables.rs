@@ -1,6 +1,6 @@
 //! Blocks of variables.
 
-use super::scan::{end_paren, separate};
+use super::scan::{end_paren, separate, skip_blanks};
 use super::{Fault, lossy};
 
 /// FreeSWITCH's bound of the variables in a block.
@@ -26,10 +26,9 @@ impl Block {
         let rest = rest.get(1..).unwrap_or_default();
         // FreeSWITCH looks for a second block behind an opening bracket of its own, `[a][[b]`, and
         // then takes what follows the inner end for variables, the endpoint included.
-        if let [first, second, ..] = rest
-            && [*first, *second] == [brackets[0]; 2]
-        {
-            return Err(Fault::Unbalanced(lossy(rest)));
+        let second = skip_blanks(rest).strip_prefix(&[brackets[0]]);
+        if second.is_some_and(|second| end_paren(second, brackets).is_some()) {
+            return Err(Fault::Overrun);
         }
         let (text, separator) = match block.get(1..).unwrap_or_default() {
             [b'^', b'^', named, text @ ..] => (text, *named),
