@@ -106,6 +106,7 @@ fn arrival(caller: usize, callee: usize) -> Arrival {
     let number = extension(caller);
     let variables = [
         ("sip_authorized", "true"),
+        ("sip_auth_username", &number),
         ("user_name", &number),
         ("domain_name", &realm),
         ("sip_req_host", &realm),

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::call::SecondHop;
 use super::lookup::{self, Dialed, Found, Rule};
+use super::trust::Origin;
 use super::walk::Walk;
 use super::{Call, Flow, Office, Refusal, Settings, numbers, people, trust};
-use crate::documents::{Account, Callflow};
-use crate::routing::{Caller, Explain, Network, Privacy};
+use crate::documents::{Account, Callflow, FlowNode};
+use crate::routing::caller::ForwardedCall;
+use crate::routing::{Caller, Explain, HandedOver, Network, Privacy};
 use crate::store::{Store, StoreError};
 use crate::switch::Arrival;
 use crate::types::{AccountId, DocumentId};
@@ -16,21 +19,70 @@ use crate::types::{AccountId, DocumentId};
 #[derive(Debug, Clone)]
 pub struct Admitted {
     pub call: Call,
-    pub found: Found,
+    pub route: Route,
     /// The account's flow that goes first.
     pub preflow: Option<Arc<Callflow>>,
 }
+
+/// Where an admitted call is led.
+#[derive(Debug, Clone)]
+pub enum Route {
+    Callflow(Found),
+    /// A sister node has decided; what is left is to ring this device.
+    HandedOver(DocumentId),
+}
+
+impl Route {
+    /// The callflow, if it is one.
+    #[must_use]
+    pub const fn callflow(&self) -> Option<&DocumentId> {
+        match self {
+            Route::Callflow(found) => Some(&found.id),
+            Route::HandedOver(_) => None,
+        }
+    }
+
+    /// `number`, `pattern`, `no_match` or `handed_over`.
+    #[must_use]
+    pub const fn by(&self) -> &'static str {
+        match self {
+            Route::Callflow(found) => found.by.as_str(),
+            Route::HandedOver(_) => "handed_over",
+        }
+    }
+}
+
+/// Seconds that a handed-over device may ring. The first node keeps the time; this one only sees
+/// to it that nothing rings for ever.
+const HANDED_OVER_RING_S: u32 = 3600;
 
 impl Admitted {
     /// The flow, ready to be walked.
     #[must_use]
     pub fn walk(&self, settings: &Settings) -> Walk {
-        let mut walk = Walk::new(Flow::Callflow(self.found.callflow.clone()), settings);
+        let flow = match &self.route {
+            Route::Callflow(found) => Flow::Callflow(found.callflow.clone()),
+            Route::HandedOver(device) => Flow::Node(Arc::new(ring_node(device))),
+        };
+        let mut walk = Walk::new(flow, settings);
         if let Some(preflow) = &self.preflow {
             walk.precede(Flow::Callflow(preflow.clone()));
         }
         walk
     }
+}
+
+fn ring_node(device: &DocumentId) -> FlowNode {
+    let mut node = FlowNode {
+        module: Some("device".to_owned()),
+        ..FlowNode::default()
+    };
+    node.data.insert("id".to_owned(), device.as_str().into());
+    node.data
+        .insert("timeout".to_owned(), HANDED_OVER_RING_S.into());
+    // Whether a device may be called by its own owner was the first node's to decide.
+    node.data.insert("can_call_self".to_owned(), true.into());
+    node
 }
 
 /// Finds the account, the caller's documents and the callflow. Nothing but reads of the store:
@@ -44,40 +96,122 @@ pub fn admit(
     explain: &mut dyn Explain,
 ) -> Result<Admitted, Refusal> {
     let store = office.store;
-    let (account_id, device_id) = match trust::calling_device(store, arrival, explain)? {
-        Some((account, device)) => (account, Some(device)),
-        None => (account_of(store, arrival, explain)?, None),
+    let (account_id, caller) = match trust::origin(store, office.routing, arrival, explain)? {
+        Origin::Device(account, device) => {
+            let caller = device_caller(store, &account, device, arrival)?;
+            (account, caller)
+        }
+        Origin::Outside => (
+            account_of(store, arrival, explain)?,
+            outside_caller(arrival),
+        ),
+        Origin::Forwarded(forwarded) => return admit_forwarded(store, arrival, forwarded, explain),
+        Origin::HandedOver(handed) => return admit_handed_over(store, arrival, handed),
     };
     let account = enabled_account(store, &account_id)?;
-    let caller = caller_of(store, &account_id, device_id, arrival)?;
-    let dialed = arrival.destination.as_str();
-    if dialed.is_empty() {
-        return Err(Refusal::NothingDialed);
+    let call = new_call(arrival, account_id, account, caller);
+    lead(store, call, arrival, explain)
+}
+
+/// The call goes on as one of the forwarding device: its account, its rights. Whom the next phone
+/// is shown is on the leg already (device specification 4.2), so no document of the device may
+/// override it.
+fn admit_forwarded(
+    store: &Store,
+    arrival: &Arrival,
+    forwarded: ForwardedCall,
+    explain: &mut dyn Explain,
+) -> Result<Admitted, Refusal> {
+    let account = enabled_account(store, &forwarded.account)?;
+    let mut caller = device_caller(store, &forwarded.account, forwarded.device, arrival)?;
+    (caller.device, caller.owner) = (None, None);
+    caller.network = forwarded.network;
+    let mut call = new_call(arrival, forwarded.account, account, caller);
+    call.forward_chain = forwarded.chain;
+    call.behind_loopback = true;
+    call.confirmed = forwarded.confirmed;
+    lead(store, call, arrival, explain)
+}
+
+fn admit_handed_over(
+    store: &Store,
+    arrival: &Arrival,
+    handed: HandedOver,
+) -> Result<Admitted, Refusal> {
+    let account = enabled_account(store, &handed.account)?;
+    let mut caller = outside_caller(arrival);
+    caller.network = handed.network;
+    caller.privacy = handed.privacy;
+    if let Some(id) = &handed.caller_device {
+        caller.device = store.device(&handed.account, id)?;
     }
-    let found = callflow_of(store, &account_id, &account, &caller, arrival, explain)?;
-    let captured = match &found.by {
-        Rule::Pattern(captured) => Some(captured),
-        Rule::Number | Rule::NoMatch => None,
-    };
-    let call = Call {
+    if let Some(id) = &handed.caller_owner {
+        caller.owner = store.user(&handed.account, id)?;
+    }
+    caller.device_id = handed.caller_device;
+    caller.owner_id = handed.caller_owner;
+    let mut call = new_call(arrival, handed.account, account, caller);
+    call.dialed = handed.dialed;
+    call.forward_chain = handed.forward_chain;
+    call.second_hop = Some(SecondHop {
+        source: handed.source,
+        forwarded: handed.forwarded,
+    });
+    Ok(Admitted {
+        call,
+        route: Route::HandedOver(handed.device),
+        preflow: None,
+    })
+}
+
+fn new_call(
+    arrival: &Arrival,
+    account_id: AccountId,
+    account: Arc<Account>,
+    caller: Caller,
+) -> Call {
+    Call {
         id: arrival.call.clone(),
         sip_call_id: arrival.sip_call_id.clone(),
         node: arrival.node.clone(),
         profile: arrival.profile.clone(),
-        dialed: dialed.to_owned(),
-        capture_group: captured.map(|c| c.group.clone()),
-        capture_groups: captured.map_or_else(BTreeMap::new, |c| c.named.clone()),
-        no_match: found.by == Rule::NoMatch,
-        forward_chain: trust::forward_chain(arrival),
-        behind_loopback: trust::is_behind_loopback(arrival),
+        dialed: arrival.destination.clone(),
+        capture_group: None,
+        capture_groups: BTreeMap::new(),
+        no_match: false,
+        forward_chain: Vec::new(),
+        behind_loopback: false,
+        confirmed: false,
+        second_hop: None,
         account_id,
         account,
         caller,
-    };
+    }
+}
+
+/// Leads the call to its callflow.
+fn lead(
+    store: &Store,
+    mut call: Call,
+    arrival: &Arrival,
+    explain: &mut dyn Explain,
+) -> Result<Admitted, Refusal> {
+    if call.dialed.is_empty() {
+        return Err(Refusal::NothingDialed);
+    }
+    let found = callflow_of(store, &call, arrival, explain)?;
+    match &found.by {
+        Rule::Number => {}
+        Rule::NoMatch => call.no_match = true,
+        Rule::Pattern(captured) => {
+            call.capture_group = Some(captured.group.clone());
+            call.capture_groups.clone_from(&captured.named);
+        }
+    }
     Ok(Admitted {
         preflow: preflow_of(store, &call)?,
+        route: Route::Callflow(found),
         call,
-        found,
     })
 }
 
@@ -161,13 +295,8 @@ fn enabled_account(store: &Store, id: &AccountId) -> Result<Arc<Account>, Refusa
     }
 }
 
-fn caller_of(
-    store: &Store,
-    account: &AccountId,
-    device_id: Option<DocumentId>,
-    arrival: &Arrival,
-) -> Result<Caller, Refusal> {
-    let mut caller = Caller {
+fn outside_caller(arrival: &Arrival) -> Caller {
+    Caller {
         number: arrival.caller_number.clone().unwrap_or_default(),
         name: arrival.caller_name.clone().unwrap_or_default(),
         network: Network::Offnet,
@@ -177,10 +306,16 @@ fn caller_of(
         device: None,
         owner: None,
         diversion: arrival.variable("sip_h_Diversion").map(str::to_owned),
-    };
-    let Some(id) = device_id else {
-        return Ok(caller);
-    };
+    }
+}
+
+fn device_caller(
+    store: &Store,
+    account: &AccountId,
+    id: DocumentId,
+    arrival: &Arrival,
+) -> Result<Caller, Refusal> {
+    let mut caller = outside_caller(arrival);
     caller.network = Network::Onnet;
     if let Some(device) = store.device(account, &id)? {
         if !device.is_enabled() {
@@ -217,30 +352,27 @@ fn privacy_of(arrival: &Arrival) -> Privacy {
 
 fn callflow_of(
     store: &Store,
-    account_id: &AccountId,
-    account: &Account,
-    caller: &Caller,
+    call: &Call,
     arrival: &Arrival,
     explain: &mut dyn Explain,
 ) -> Result<Found, Refusal> {
-    let dialed = arrival.destination.as_str();
-    let normalized = numbers::normalized(account, dialed);
+    let normalized = numbers::normalized(&call.account, &call.dialed);
     let key = Dialed {
-        raw: dialed,
+        raw: &call.dialed,
         normalized: normalized.as_deref(),
     };
-    let Some(found) = lookup::find(store, account_id, key, explain)? else {
+    let Some(found) = lookup::find(store, &call.account_id, key, explain)? else {
         return Err(Refusal::NoCallflow {
-            account: account_id.clone(),
-            dialed: dialed.to_owned(),
+            account: call.account_id.clone(),
+            dialed: call.dialed.clone(),
         });
     };
     // An outsider who could use it would be calling the world at the account's expense.
-    if found.by == Rule::NoMatch && caller.device_id.is_none() {
+    if found.by == Rule::NoMatch && call.caller.device_id.is_none() {
         explain.note("no_match", format_args!("refused: the caller is no device"));
         return Err(Refusal::NoMatchForOutsiders {
-            account: account_id.clone(),
-            dialed: dialed.to_owned(),
+            account: call.account_id.clone(),
+            dialed: call.dialed.clone(),
             source_ip: arrival.source,
         });
     }

@@ -29,7 +29,21 @@ pub struct Call {
     pub no_match: bool,
     /// Ids of the devices that forwarded this call so far.
     pub forward_chain: Vec<DocumentId>,
+    /// The A-leg came through a loopback.
     pub behind_loopback: bool,
+    /// The far side of a forwarded leg whose callee has to press a key.
+    pub confirmed: bool,
+    /// A sister node began this decision.
+    pub second_hop: Option<SecondHop>,
+}
+
+/// What the first node decided for the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecondHop {
+    /// The action that rings.
+    pub source: routing::Source,
+    /// The forwarded leg, if there is one, is the first node's.
+    pub forwarded: bool,
 }
 
 /// Everything that a decision reads beside the call itself.

@@ -13,8 +13,9 @@ use crate::types::{DocumentId, HangupCause};
 #[derive(Debug, Clone)]
 pub struct Decision {
     pub call: Call,
-    pub callflow: DocumentId,
-    /// `number`, `pattern` or `no_match`.
+    /// None for a call that a sister node handed over.
+    pub callflow: Option<DocumentId>,
+    /// `number`, `pattern`, `no_match` or `handed_over`.
     pub by: &'static str,
     /// The nodes that were passed, the last one included: module, and the child key that led to it.
     pub path: Vec<(String, Option<String>)>,
@@ -48,7 +49,7 @@ pub fn decide(
 ) -> Result<Decision, Refusal> {
     let admitted = admit(office, arrival, explain)?;
     let walk = admitted.walk(office.settings);
-    let Admitted { call, found, .. } = admitted;
+    let Admitted { call, route, .. } = admitted;
     let mut follower = Follower {
         context,
         office,
@@ -59,8 +60,8 @@ pub fn decide(
     let result = follower.follow(walk, explain)?;
     let path = follower.path;
     Ok(Decision {
-        callflow: found.id,
-        by: found.by.as_str(),
+        callflow: route.callflow().cloned(),
+        by: route.by(),
         path,
         result,
         call,

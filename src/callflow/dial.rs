@@ -1,5 +1,7 @@
 //! Ringing devices: the one path behind every action that does.
 
+use std::borrow::Cow;
+
 use super::action::Outcome;
 use super::people;
 use super::report::{Attempt, AttemptOutcome};
@@ -61,6 +63,15 @@ pub fn plan(
         .iter()
         .map(|wanted| people::member(call, office, wanted));
     let members: Vec<Member> = members.collect::<Result<_, _>>()?;
+    let mut options = Cow::Borrowed(&ring.options);
+    if call.confirmed {
+        options.to_mut().confirmed_leg = true;
+    }
+    let mut source = ring.source;
+    if let Some(hop) = call.second_hop {
+        source = hop.source;
+        options.to_mut().ignore_forward |= hop.forwarded;
+    }
     Ok(routing::plan(
         &DialRequest {
             settings: office.routing,
@@ -69,9 +80,9 @@ pub fn plan(
             members: &members,
             caller: &call.caller,
             dialed: &call.dialed,
-            source: ring.source,
+            source,
             strategy: ring.strategy,
-            options: &ring.options,
+            options: &options,
             node: &call.node,
             aleg_profile: call.profile.as_deref(),
             forward_chain: &call.forward_chain,

@@ -152,7 +152,7 @@ pub fn explain(context: &Context, request: &ExplainRequest) -> Result<Explanatio
     explanation.device_id = caller.device_id;
     explanation.owner_id = caller.owner_id;
     explanation.account_id = Some(decision.call.account_id);
-    explanation.callflow_id = Some(decision.callflow);
+    explanation.callflow_id = decision.callflow;
     explanation.callflow_by = Some(decision.by);
     explanation.path = decision.path;
     explanation.result = answer(decision.result);
@@ -230,6 +230,7 @@ fn imagine(context: &Context, request: &ExplainRequest) -> Result<Arrival, Expla
     let mut profile = request.profile.clone();
     if let Some((user, realm)) = &address {
         variables.push(("sip_authorized", "true".to_owned()));
+        variables.push(("sip_auth_username", user.clone()));
         variables.push(("user_name", user.clone()));
         variables.push(("domain_name", realm.clone()));
         if let Some(registration) = store.registrations(user, realm).first() {

@@ -29,8 +29,8 @@ mod trust;
 mod walk;
 
 pub use action::{Action, ActionError, Entry, Foreseen, Outcome};
-pub use admission::{Admitted, admit};
-pub use call::{Call, Office};
+pub use admission::{Admitted, Route, admit};
+pub use call::{Call, Office, SecondHop};
 pub use context::{Context, unix_now};
 pub use decide::{Decision, Resolved, decide};
 pub use dial::{Ring, Wanted};

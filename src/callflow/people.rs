@@ -74,7 +74,8 @@ pub(super) fn member(
         _ => None,
     };
     let party = Party::of(&wanted.device_id, owner);
-    member.on_a_call = office.live.is_busy(account, party, &call.id);
+    // On a second hop the device is on the call that the first node is just making.
+    member.on_a_call = call.second_hop.is_none() && office.live.is_busy(account, party, &call.id);
     member.device = Some(device);
     Ok(member)
 }

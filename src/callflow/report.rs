@@ -36,6 +36,8 @@ pub enum Verdict {
         /// `number`, `pattern` or `no_match`.
         by: &'static str,
     },
+    /// A sister node decided; this device was to be rung.
+    HandedOver { device: DocumentId },
     Refused {
         refusal: &'static str,
         why: String,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use super::admission::{Admitted, admit};
+use super::admission::{Admitted, Route, admit};
 use super::context::unix_now;
 use super::engine::{self, End};
 use super::live::Party;
@@ -109,27 +109,28 @@ async fn drive(
         Err(refusal) => return refuse(arrival, &**leg, &refusal, clock, report).await,
     };
     let walk = admitted.walk(&context.settings);
-    let Admitted { call, found, .. } = admitted;
+    let Admitted { call, route, .. } = admitted;
     tracing::info!(
         call_id = %call.id,
         account_id = %call.account_id,
         device_id = call.caller.device_id.as_ref().map(AsRef::<str>::as_ref),
-        callflow = %found.id,
-        by = found.by.as_str(),
-        "decision: callflow"
+        callflow = route.callflow().map(AsRef::<str>::as_ref),
+        by = route.by(),
+        "decision: admitted"
     );
     report.account_id = Some(call.account_id.clone());
     report.device_id = call.caller.device_id.clone();
-    report.decision = Verdict::Callflow {
-        id: found.id,
-        by: found.by.as_str(),
+    let by = route.by();
+    report.decision = match route {
+        Route::Callflow(found) => Verdict::Callflow { id: found.id, by },
+        Route::HandedOver(device) => Verdict::HandedOver { device },
     };
     let caller = &call.caller;
     let _seat = caller.device_id.as_ref().map(|device| {
         let party = Party::of(device, caller.owner_id.as_ref());
         context.live.seat(&call.account_id, party, &call.id)
     });
-    let outside = caller.network == Network::Offnet;
+    let outside = caller.network == Network::Offnet && call.second_hop.is_none();
     if outside && context.settings.ring_ready_offnet && !leg.is_answered() {
         // Only what the caller hears meanwhile; a leg that is gone shows at the next step.
         let _ = leg.execute(Application::RingReady).await;

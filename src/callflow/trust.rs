@@ -1,76 +1,117 @@
-//! Which device is calling. Only what FreeSWITCH itself has established counts; everything that
-//! the peer wrote into its SIP (From, headers, the URI's `gw`) does not (ESL specification 4.2).
+//! Whose call this is: what FreeSWITCH established about the caller, matched with our documents.
+
+use std::net::{IpAddr, SocketAddr};
 
 use crate::documents::AuthMethod;
-use crate::routing::Explain;
+use crate::routing::caller::{CallerClaim, ForwardedCall, Sisters, classify};
+use crate::routing::{Explain, HandedOver, Settings};
 use crate::store::{Store, StoreError};
 use crate::switch::Arrival;
-use crate::types::{AccountId, DocumentId};
+use crate::types::{AccountId, DocumentId, NodeName};
 
-/// The device that proved who it is, by its password or by its address.
-pub(super) fn calling_device(
+/// Where a call comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    Device(AccountId, DocumentId),
+    /// The far side of a leg that forwarded a call.
+    Forwarded(ForwardedCall),
+    /// The rest of a decision that a sister node has begun.
+    HandedOver(HandedOver),
+    Outside,
+}
+
+pub(super) fn origin(
     store: &Store,
+    settings: &Settings,
     arrival: &Arrival,
     explain: &mut dyn Explain,
-) -> Result<Option<(AccountId, DocumentId)>, StoreError> {
-    if let Some((user, realm)) = authenticated_name(arrival) {
-        if let Some(device) = store.device_by_address(user, realm)? {
-            explain.note(
-                "caller",
-                format_args!("{user}@{realm} is device {}", device.1),
-            );
-            return Ok(Some(device));
-        }
-        // FreeSWITCH knows a user that we don't: a directory beside ours.
-        tracing::warn!(call_id = %arrival.call, user, realm,
-            "FreeSWITCH authenticated a user that is no device here; treated as an outside caller");
+) -> Result<Origin, StoreError> {
+    let source = arrival.source.map(|ip| ip.to_string());
+    let variable = |name: &str| match name {
+        "sip_received_ip" => source.as_deref(),
+        "sip_call_id" => arrival.sip_call_id.as_deref(),
+        name => arrival.variable(name),
+    };
+    if let Some(forwarded) = ForwardedCall::read(&variable) {
         explain.note(
             "caller",
-            format_args!("{user}@{realm} is no device of ours"),
+            format_args!("forwarded by device {}", forwarded.device),
         );
+        return Ok(Origin::Forwarded(forwarded));
     }
-    let Some(source) = arrival.source else {
-        return Ok(None);
+    let sisters = Sisters {
+        at: &|ip| sister_at(settings, arrival, ip),
+        acl: None,
     };
-    let Some((account, id)) = store.device_by_ip(source)? else {
-        explain.note("caller", format_args!("no device calls from {source}"));
-        return Ok(None);
+    match classify(&variable, &sisters) {
+        CallerClaim::Device { username, realm } => {
+            if let Some((account, device)) = store.device_by_address(username, realm)? {
+                explain.note(
+                    "caller",
+                    format_args!("{username}@{realm} is device {device}"),
+                );
+                return Ok(Origin::Device(account, device));
+            }
+            // FreeSWITCH knows a user that we don't: a directory beside ours.
+            tracing::warn!(call_id = %arrival.call, username, realm,
+                "FreeSWITCH authenticated a user that is no device here; treated as an outside caller");
+            explain.note(
+                "caller",
+                format_args!("{username}@{realm} is no device of ours"),
+            );
+        }
+        CallerClaim::Sister { node } => {
+            let header = |name: &str| arrival.variable(&format!("sip_h_{name}"));
+            if let Some(handed) = HandedOver::read(header) {
+                explain.note("caller", format_args!("handed over by {node:?}"));
+                return Ok(Origin::HandedOver(handed));
+            }
+        }
+        CallerClaim::Address { ip, .. } => return by_address(store, ip, explain),
+        CallerClaim::Untrusted => {}
+    }
+    explain.note("caller", format_args!("nobody we know"));
+    Ok(Origin::Outside)
+}
+
+/// A device that authenticates by its address.
+fn by_address(store: &Store, ip: IpAddr, explain: &mut dyn Explain) -> Result<Origin, StoreError> {
+    let Some((account, id)) = store.device_by_ip(ip)? else {
+        explain.note("caller", format_args!("no device calls from {ip}"));
+        return Ok(Origin::Outside);
     };
     let device = store.device(&account, &id)?;
     if device.is_some_and(|device| device.sip.method == AuthMethod::Ip) {
-        explain.note(
-            "caller",
-            format_args!("{source} is the address of device {id}"),
-        );
-        return Ok(Some((account, id)));
+        explain.note("caller", format_args!("{ip} is the address of device {id}"));
+        return Ok(Origin::Device(account, id));
     }
+    let why = "that one has to give a password";
     explain.note(
         "caller",
-        format_args!("{source} is the address of device {id}, but that one has to give a password"),
+        format_args!("{ip} is the address of device {id}, but {why}"),
     );
-    Ok(None)
+    Ok(Origin::Outside)
 }
 
-/// User and domain that FreeSWITCH authenticated: by digest, or by an address list whose entry
-/// names a user. Without `sip_authorized` the same variables prove nothing.
-fn authenticated_name(arrival: &Arrival) -> Option<(&str, &str)> {
-    if arrival.variable("sip_authorized") != Some("true") {
-        return None;
-    }
-    Some((
-        arrival.variable("user_name")?,
-        arrival.variable("domain_name")?,
-    ))
-}
-
-/// Devices that forwarded this call. Set by our own legs only: a SIP peer can't set a channel
-/// variable of this name.
-pub(super) fn forward_chain(arrival: &Arrival) -> Vec<DocumentId> {
-    let chain = arrival.variable("lf_forward_chain").unwrap_or_default();
-    let ids = chain.split(':').filter(|id| !id.is_empty());
-    ids.filter_map(|id| DocumentId::new(id).ok()).collect()
-}
-
-pub(super) fn is_behind_loopback(arrival: &Arrival) -> bool {
-    arrival.variable("is_loopback").is_some()
+/// The other node that calls from this address. Over UDP a node calls from its SIP port, which
+/// tells it from a phone on the same machine.
+fn sister_at(settings: &Settings, arrival: &Arrival, ip: IpAddr) -> Option<NodeName> {
+    let port = match arrival.variable("sip_via_protocol") {
+        Some("udp") | None => arrival.variable("sip_received_port"),
+        Some(_) => None,
+    };
+    let is_at = |address: &str| match address.parse::<SocketAddr>() {
+        Ok(known) => {
+            let same_port = port.is_none_or(|port| port == known.port().to_string());
+            known.ip() == ip && same_port
+        }
+        Err(_) => address.parse() == Ok(ip),
+    };
+    let mut others = settings
+        .nodes
+        .iter()
+        .filter(|(name, _)| **name != arrival.node);
+    others
+        .find(|(_, address)| is_at(address))
+        .map(|(name, _)| name.clone())
 }

@@ -42,6 +42,19 @@ pub const WANTED_VARIABLES: &[&str] = &[
     "sip_h_P-Asserted-Identity",
     "max_forwards",
     "privacy",
+    "is_loopback",
+    "loopback_leg",
+    // What a sister node hands over; believed from one only.
+    "sip_h_X-LF-Account",
+    "sip_h_X-LF-Device",
+    "sip_h_X-LF-Dialed",
+    "sip_h_X-LF-Network",
+    "sip_h_X-LF-Source",
+    "sip_h_X-LF-Chain",
+    "sip_h_X-LF-Caller-Device",
+    "sip_h_X-LF-Caller-Owner",
+    "sip_h_X-LF-Privacy",
+    "sip_h_X-LF-Forwarded",
 ];
 
 /// Headers of the channel that routing reads, under their own name.

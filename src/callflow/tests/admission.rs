@@ -7,13 +7,20 @@ use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::world::{World, alice_to, outsider_to, refuse};
-use crate::callflow::{Admitted, EndedBy, Refusal, Rule, Verdict, admit};
+use crate::callflow::{Admitted, EndedBy, Found, Refusal, Route, Rule, Verdict, admit};
 use crate::routing::{Network, Silent};
 use crate::switch::Arrival;
 use crate::types::HangupCause;
 
 fn decide(world: &World, arrival: &Arrival) -> Result<Admitted, Refusal> {
     admit(&world.context.office(0, 0), arrival, &mut Silent)
+}
+
+fn found(admitted: Admitted) -> Found {
+    match admitted.route {
+        Route::Callflow(found) => found,
+        other @ Route::HandedOver(_) => panic!("{other:?}"),
+    }
 }
 
 fn of_realm(dialed: &str, realm: &str) -> Arrival {
@@ -77,7 +84,7 @@ fn a_number_in_the_world_names_its_account() {
     for dialed in ["+14155550100", "14155550100", "4155550100"] {
         let admitted = decide(&world, &of_realm(dialed, "carrier.test")).unwrap();
         assert_eq!(admitted.call.account_id.as_str(), "acc1", "{dialed}");
-        assert_eq!(admitted.found.id.as_str(), "cf_did");
+        assert_eq!(found(admitted).id.as_str(), "cf_did");
     }
     // An extension is everybody's: its account is the realm's.
     let error = decide(&world, &of_realm("100", "carrier.test")).unwrap_err();
@@ -97,10 +104,10 @@ fn the_raw_key_comes_before_the_normalised_one() {
         "cf_did",
         json!({"numbers": ["+14155550100"], "flow": refuse(486)}),
     );
-    let found = decide(&world, &alice_to("4155550100")).unwrap().found;
-    assert_eq!(found.id.as_str(), "cf_raw");
-    let found = decide(&world, &alice_to("14155550100")).unwrap().found;
-    assert_eq!(found.id.as_str(), "cf_did");
+    let found_raw = found(decide(&world, &alice_to("4155550100")).unwrap());
+    assert_eq!(found_raw.id.as_str(), "cf_raw");
+    let found_did = found(decide(&world, &alice_to("14155550100")).unwrap());
+    assert_eq!(found_did.id.as_str(), "cf_did");
 }
 
 #[test]
@@ -113,12 +120,12 @@ fn patterns_come_after_numbers_and_capture() {
         json!({"numbers": ["*31"], "flow": refuse(486)}),
     );
     assert_eq!(
-        decide(&world, &alice_to("*31")).unwrap().found.by,
+        found(decide(&world, &alice_to("*31")).unwrap()).by,
         Rule::Number
     );
     let admitted = decide(&world, &alice_to("*312")).unwrap();
-    assert_eq!(admitted.found.id.as_str(), "cf_park");
     assert_eq!(admitted.call.capture_group.as_deref(), Some("12"));
+    assert_eq!(found(admitted).id.as_str(), "cf_park");
 }
 
 #[test]
@@ -130,8 +137,8 @@ fn no_match_is_for_devices_of_the_account() {
     );
     for dialed in ["4155559876", "+4930123456", "77"] {
         let admitted = decide(&world, &alice_to(dialed)).unwrap();
-        assert_eq!(admitted.found.by, Rule::NoMatch, "{dialed}");
         assert!(admitted.call.no_match);
+        assert_eq!(found(admitted).by, Rule::NoMatch, "{dialed}");
         let error = decide(&world, &outsider_to(dialed)).unwrap_err();
         assert!(
             matches!(error, Refusal::NoMatchForOutsiders { .. }),

@@ -2,6 +2,7 @@
 //! that answers by a script.
 
 mod admission;
+mod coming_back;
 mod dialling;
 mod engine;
 mod explaining;

@@ -142,6 +142,7 @@ pub fn alice_to(dialed: &str) -> Arrival {
     arrival.caller_name = Some("Alice".into());
     arrival.variables.extend([
         ("sip_authorized".into(), "true".into()),
+        ("sip_auth_username".into(), "alice".into()),
         ("user_name".into(), "alice".into()),
         ("domain_name".into(), "acme.test".into()),
     ]);
