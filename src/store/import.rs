@@ -16,7 +16,7 @@ use crate::documents::schema::Violation;
 use crate::documents::{DocumentType, Registration, json};
 
 /// Documents, and bytes of their JSON, that are written and flushed at once: readers wait while a batch is applied.
-const BATCH: usize = 5_000;
+const BATCH: usize = 1_000;
 const BATCH_BYTES: usize = 8 << 20;
 
 /// # Errors

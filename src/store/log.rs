@@ -6,7 +6,7 @@ use super::{change::LoggedWrite, disk::Disk};
 use crate::documents::DocumentKey;
 
 /// Writes that the log remembers. Slots are overwritten in turn, so that the log takes a fixed place and never needs sweeping.
-pub(super) const KEPT: u64 = 100_000;
+pub(super) const KEPT: u64 = if cfg!(test) { 1_000 } else { 100_000 };
 
 pub(super) fn slot(sequence: u64) -> u32 {
     u32::try_from(sequence % KEPT).unwrap_or_default()

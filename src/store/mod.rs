@@ -26,7 +26,9 @@ mod open;
 mod prepare;
 mod reads;
 mod record;
+mod registration_documents;
 mod registrations;
+mod registrations_behind;
 mod settings;
 mod spool;
 #[cfg(test)]

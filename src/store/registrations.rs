@@ -4,22 +4,15 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
-use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
-
-use super::core::Core;
-use super::disk::{Batch, Disk};
-use super::error::StoreError;
-use super::{keys, record};
-use crate::documents::{Document, DocumentKey, DocumentType, Registration};
-use crate::types::{AccountId, DocumentId, NodeName};
+use super::keys;
+use crate::documents::Registration;
+use crate::types::NodeName;
 
 const SHARDS: usize = 64;
 
 /// Contacts kept for one address of record. A phone that makes up a new Call-ID and contact for each REGISTER would otherwise fill the memory.
-const CONTACTS_MAX: usize = 32;
+pub(super) const CONTACTS_MAX: usize = 32;
 
 /// Longest address of record, in bytes.
 const ADDRESS_MAX: usize = keys::TEXT_MAX;
@@ -27,29 +20,20 @@ const ADDRESS_MAX: usize = keys::TEXT_MAX;
 /// Seconds that a lapsed registration is kept: FreeSWITCH reports the expiry up to 60 s and a sweep late (devices spec 3.6), a node that is away later.
 const LAPSED_KEPT_S: i64 = 3600;
 
-/// How long changes are gathered before they are written.
-const GATHER: Duration = Duration::from_millis(250);
-
-/// How often lapsed registrations are looked for.
-const SWEEP: Duration = Duration::from_secs(60);
-
-/// Stands for the account of a registration whose realm no account has.
-const NO_ACCOUNT: &str = "-";
-
 type Shard = RwLock<HashMap<Box<str>, Vec<Registration>>>;
 
 pub(super) struct Registrations {
     shards: Vec<Shard>,
     hasher: RandomState,
     behind: Mutex<Behind>,
-    changed: Condvar,
+    pub(super) changed: Condvar,
 }
 
 /// What the writer behind has still to do.
 #[derive(Default)]
-struct Behind {
-    dirty: HashSet<Box<str>>,
-    stop: bool,
+pub(super) struct Behind {
+    pub(super) dirty: HashSet<Box<str>>,
+    pub(super) stop: bool,
 }
 
 impl Default for Registrations {
@@ -64,7 +48,7 @@ impl Default for Registrations {
 }
 
 /// `None` when it is no address that could be stored.
-fn address_of_record(user: &str, realm: &str) -> Option<Box<str>> {
+pub(super) fn address_of_record(user: &str, realm: &str) -> Option<Box<str>> {
     if user.is_empty() || user.len() + realm.len() >= ADDRESS_MAX {
         return None;
     }
@@ -90,14 +74,14 @@ fn newest_first(contacts: &mut Vec<Registration>) {
     contacts.truncate(CONTACTS_MAX);
 }
 
-fn add(contacts: &mut Vec<Registration>, registration: Registration) {
+pub(super) fn add(contacts: &mut Vec<Registration>, registration: Registration) {
     contacts.retain(|known| !same_binding(known, &registration));
     contacts.insert(0, registration);
     newest_first(contacts);
 }
 
 impl Registrations {
-    fn shard(&self, address: &str) -> Option<&Shard> {
+    pub(super) fn shard(&self, address: &str) -> Option<&Shard> {
         let hash = self.hasher.hash_one(address);
         self.shards
             .get(usize::try_from(hash % SHARDS as u64).unwrap_or_default())
@@ -120,11 +104,11 @@ impl Registrations {
         }
     }
 
-    fn behind(&self) -> MutexGuard<'_, Behind> {
+    pub(super) fn behind(&self) -> MutexGuard<'_, Behind> {
         self.behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, addresses: impl IntoIterator<Item = Box<str>>) {
+    pub(super) fn note(&self, addresses: impl IntoIterator<Item = Box<str>>) {
         let mut behind = self.behind();
         let before = behind.dirty.len();
         behind.dirty.extend(addresses);
@@ -140,7 +124,7 @@ impl Registrations {
         self.at(&address)
     }
 
-    fn at(&self, address: &str) -> Vec<Registration> {
+    pub(super) fn at(&self, address: &str) -> Vec<Registration> {
         let Some(shard) = self.shard(address) else {
             return Vec::new();
         };
@@ -239,160 +223,6 @@ impl Registrations {
     pub(super) fn sweep(&self, now_s: i64) {
         self.retain(|r| r.expires_at.saturating_add(LAPSED_KEPT_S) > now_s);
     }
-
-    /// Reads back what was written behind.
-    ///
-    /// # Errors
-    /// The disk. A damaged record is dropped with a warning: a resync brings its content back.
-    pub(super) fn load(&self, disk: &Disk) -> Result<(), StoreError> {
-        for item in disk.raw(keys::REGISTRATIONS) {
-            let (key, framed) = item?;
-            let contacts = record::unframe(&key, &framed)
-                .ok()
-                .and_then(|payload| serde_json::from_slice::<Vec<Registration>>(payload).ok());
-            let Some(contacts) = contacts else {
-                tracing::warn!(record = keys::describe(&key), "a damaged record is dropped");
-                let address = String::from_utf8_lossy(key.get(1..).unwrap_or_default());
-                self.note([Box::from(address.as_ref())]);
-                continue;
-            };
-            for contact in contacts.into_iter().rev() {
-                if let Some(address) = address_of_record(&contact.user, &contact.realm)
-                    && let Some(shard) = self.shard(&address)
-                {
-                    let mut map = shard.write().unwrap_or_else(PoisonError::into_inner);
-                    add(map.entry(address).or_default(), contact);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes changes until told to stop; the last ones too.
-    pub(super) fn write_behind(&self, core: &Core, now_s: fn() -> i64) {
-        let mut swept = std::time::Instant::now();
-        loop {
-            let behind = self.behind();
-            let waiting = |b: &mut Behind| b.dirty.is_empty() && !b.stop;
-            let (behind, _) = self
-                .changed
-                .wait_timeout_while(behind, SWEEP, waiting)
-                .unwrap_or_else(PoisonError::into_inner);
-            let mut behind = match behind.dirty.is_empty() {
-                true => behind,
-                false => {
-                    let gathered = self
-                        .changed
-                        .wait_timeout_while(behind, GATHER, |b| !b.stop)
-                        .unwrap_or_else(PoisonError::into_inner);
-                    gathered.0
-                }
-            };
-            let stop = behind.stop;
-            let dirty = std::mem::take(&mut behind.dirty);
-            drop(behind);
-            self.write(core, dirty);
-            if stop {
-                return;
-            }
-            if swept.elapsed() >= SWEEP {
-                swept = std::time::Instant::now();
-                self.sweep(now_s());
-            }
-        }
-    }
-
-    fn write(&self, core: &Core, dirty: HashSet<Box<str>>) {
-        if dirty.is_empty() {
-            return;
-        }
-        let mut batch = Batch::new();
-        for address in dirty {
-            batch.insert(keys::registrations(&address), payload(&self.at(&address)));
-        }
-        if let Err(error) = core.write(&batch) {
-            tracing::error!(%error, "registrations are kept in memory only");
-        }
-    }
-
-    pub(super) fn stop(&self) {
-        self.behind().stop = true;
-        self.changed.notify_all();
-    }
-}
-
-/// As many of the contacts as a record holds, the newest.
-fn payload(contacts: &[Registration]) -> Option<Vec<u8>> {
-    let mut text = Vec::new();
-    for contact in contacts {
-        let json = serde_json::to_vec(contact).ok()?;
-        if text.len() + json.len() + 2 > record::CHUNK {
-            break;
-        }
-        text.push(if text.is_empty() { b'[' } else { b',' });
-        text.extend_from_slice(&json);
-    }
-    if text.is_empty() {
-        return None;
-    }
-    text.push(b']');
-    Some(text)
-}
-
-/// A stable id for a binding.
-fn id_of(registration: &Registration) -> String {
-    let mut hash = Sha256::new();
-    for part in [
-        registration.node.as_str(),
-        &registration.profile,
-        &registration.user,
-        &registration.realm,
-        &registration.call_id,
-        &registration.contact,
-    ] {
-        hash.update(part.as_bytes());
-        hash.update([0]);
-    }
-    let mut id = String::with_capacity(32);
-    for byte in hash.finalize().iter().take(16) {
-        id.push_str(&format!("{byte:02x}"));
-    }
-    id
-}
-
-impl Core {
-    fn registration_as_document(&self, registration: &Registration) -> Option<Document> {
-        let account = self
-            .account_by_realm(&registration.realm)
-            .ok()
-            .flatten()
-            .or_else(|| AccountId::new(NO_ACCOUNT).ok())?;
-        let body: Map<String, Value> = match serde_json::to_value(registration).ok()? {
-            Value::Object(body) => body.into_iter().filter(|(_, v)| !v.is_null()).collect(),
-            _ => return None,
-        };
-        Some(Document {
-            key: DocumentKey {
-                kind: DocumentType::Registration,
-                account,
-                id: DocumentId::new(&id_of(registration)).ok()?,
-            },
-            body,
-        })
-    }
-
-    /// Registrations in the form in which all documents are exchanged.
-    pub(super) fn registration_documents(&self) -> Vec<Document> {
-        let all = self.registrations.all();
-        all.iter()
-            .filter_map(|r| self.registration_as_document(r))
-            .collect()
-    }
-
-    pub(super) fn registration_document(&self, key: &DocumentKey) -> Option<Document> {
-        let documents = self.registration_documents();
-        documents.into_iter().find(|d| d.key == *key)
-    }
 }
 
 #[cfg(test)]
@@ -482,24 +312,6 @@ mod tests {
         let found = all.of("2001", "acme.example.com");
         assert_eq!(found.len(), CONTACTS_MAX);
         assert_eq!(found[0].call_id, "9999");
-    }
-
-    #[test]
-    fn a_record_holds_the_newest_and_never_too_much() {
-        let mut contacts: Vec<_> = (0..CONTACTS_MAX as i64)
-            .map(|number| registration("fs1", "2001", "a", 100 - number))
-            .collect();
-        let read = |payload: Option<Vec<u8>>| -> Vec<Registration> {
-            serde_json::from_slice(&payload.unwrap()).unwrap()
-        };
-        let kept = read(payload(&contacts));
-        assert!(kept.len() > 5 && kept.len() < contacts.len());
-        assert_eq!(kept, contacts[..kept.len()]);
-        assert!(payload(&contacts).unwrap().len() <= record::CHUNK);
-        assert_eq!(read(payload(&contacts[..1])), contacts[..1]);
-        assert_eq!(payload(&[]), None);
-        contacts[0].contact = "x".repeat(record::CHUNK);
-        assert_eq!(payload(&contacts), None);
     }
 
     #[test]
