@@ -105,6 +105,7 @@ impl Session {
             observer.connected(&party.channel_name);
         }
         caller.leg().times.bridged = now;
+        caller.leg().acked = true;
         peer.leg().times.bridged = now;
         self.bond(caller, peer, &party.channel_name);
         let caller_name = caller.leg().party.channel_name.clone();
@@ -186,30 +187,23 @@ impl Session {
         if let Some(far) = callee.far_half() {
             end_far_half(core, far, cause);
         }
-        {
-            let mut leg = peer.leg();
-            let role = if callee_left {
-                "originator"
-            } else {
-                "originatee"
-            };
-            leg.variables.set("last_bridge_role", role);
-            leg.variables.unset("bridge_to");
-        }
+        peer.leg().variables.unset("bridge_to");
         {
             let mut leg = caller.leg();
             leg.variables.unset("bridge_to");
             leg.variables.set("bridge_hangup_cause", cause.as_str());
-            if caller_up {
+        }
+        // The one that stayed remembers how the other left.
+        let stayed = if callee_left { caller } else { peer };
+        {
+            let mut leg = stayed.leg();
+            leg.variables.set("bridge_hangup_cause", cause.as_str());
+            leg.variables
+                .set("last_bridge_hangup_cause", cause.as_str());
+            if answered {
+                leg.variables.set("sip_hangup_phrase", "OK");
                 leg.variables
-                    .set("last_bridge_hangup_cause", cause.as_str());
-                if answered {
-                    leg.variables.set("sip_hangup_phrase", "OK");
-                    leg.variables
-                        .set("last_bridge_proto_specific_hangup_cause", "sip:200");
-                }
-            } else {
-                leg.variables.set("last_bridge_role", "originator");
+                    .set("last_bridge_proto_specific_hangup_cause", "sip:200");
             }
         }
         if caller_up {

@@ -118,6 +118,9 @@ impl Connection {
         struct List(Vec<(String, String)>);
         impl Sink for List {
             fn put(&mut self, name: &str, value: &str) {
+                if value.is_empty() {
+                    return;
+                }
                 self.0.push((name.to_owned(), value.to_owned()));
             }
         }

@@ -25,6 +25,9 @@ fn actions(list: &[(&str, &str)]) -> Actions {
 impl Dialplan {
     /// The context that a call of this handoff and origin comes in through.
     pub(super) fn context(&self) -> &'static str {
+        if matches!(self.handoff, Handoff::Actions(_)) {
+            return "default";
+        }
         let parked = matches!(self.handoff, Handoff::Park);
         match (&self.origin, parked) {
             (Origin::Device, false) => "from-device",
@@ -38,13 +41,17 @@ impl Dialplan {
     /// The actions for a new call.
     pub(super) fn enter(&self, channel: &Channel) -> Actions {
         let party = std::sync::Arc::clone(&channel.leg().party);
-        self.extension(&party.destination, &party.context, channel)
+        self.extension(&party.destination, &party.context)
     }
 
     /// The actions of an extension. What the shipped contexts do not know is unrouted: the call ends
     /// with NO_ROUTE_DESTINATION (capture 23, attempt 22).
-    pub(super) fn extension(&self, number: &str, context: &str, _channel: &Channel) -> Actions {
+    pub(super) fn extension(&self, number: &str, context: &str) -> Actions {
         match context {
+            "default" => match &self.handoff {
+                Handoff::Actions(list) => list.iter().cloned().collect(),
+                _ => actions(&[("hangup", "NO_ROUTE_DESTINATION")]),
+            },
             "fallback" => actions(&[
                 ("set", "lf_handoff=fallback"),
                 ("respond", "503 Service Unavailable"),
@@ -66,7 +73,7 @@ impl Dialplan {
 
     fn handed_off(&self, class: &str) -> Actions {
         let handoff = match &self.handoff {
-            Handoff::Actions(list) => return list.iter().cloned().collect(),
+            Handoff::Actions(_) => Vec::new(),
             Handoff::Park => vec![("park".to_owned(), String::new())],
             Handoff::Socket(address) => vec![
                 ("socket".to_owned(), format!("{address} async full")),

@@ -9,6 +9,7 @@ use super::call::Observer;
 use super::listener::Listener;
 use super::lock::lock;
 use super::message::Message;
+use super::sip::Refusal;
 use super::variables::Variables;
 use crate::types::HangupCause;
 
@@ -197,6 +198,12 @@ pub(super) struct Leg {
     pub(super) sockets: Vec<Arc<Listener>>,
     /// The leg is inside a bridge, up to the teardown after a hang-up.
     pub(super) bridged: bool,
+    /// How the far end refused.
+    pub(super) refused: Option<Refusal>,
+    /// The ACK for the answer has come.
+    pub(super) acked: bool,
+    /// CHANNEL_HANGUP has been fired.
+    pub(super) hangup_told: bool,
     /// The timers that name this leg.
     pub(super) tasks: Vec<u32>,
 }
@@ -228,6 +235,9 @@ impl Leg {
             responded: None,
             sockets: Vec::new(),
             bridged: false,
+            refused: None,
+            acked: false,
+            hangup_told: false,
             tasks: Vec::new(),
         }
     }

@@ -10,6 +10,7 @@ use super::dial_string::{ParsedDial, ParsedLeg};
 use super::leg::{Channel, EndedBy, is_true};
 use super::outgoing::{Outgoing, Said};
 use super::session::Session;
+use super::sip::Refusal;
 use crate::types::HangupCause;
 
 /// The leg that was won.
@@ -215,7 +216,7 @@ impl Session {
                 }
                 Said::Answer => return Some(false),
                 Said::Refused(refusal) => {
-                    self.refused(leg, refusal.map(|r| r.status));
+                    self.refused(leg, refusal);
                     let cause = leg.channel.leg().cause;
                     lost = Some(Lost::from(cause.unwrap_or(HangupCause::NormalUnspecified)));
                     break;
@@ -247,9 +248,13 @@ impl Session {
     }
 
     /// The far end refused: what the caller's leg remembers of it (capture fact 36).
-    fn refused(&self, leg: &Outgoing, status: Option<u16>) {
+    fn refused(&self, leg: &Outgoing, refusal: Option<Refusal>) {
         let channel = &self.channel;
-        if let Some(status) = status {
+        if let Some(refusal) = refusal {
+            let status = refusal.status;
+            if let Some(reason) = refusal.reason() {
+                channel.set("sip_reason", &reason);
+            }
             channel.set("sip_invite_failure_status", &status.to_string());
             channel.set("sip_invite_failure_phrase", super::sip::phrase(status));
             channel.set("sip_hangup_phrase", super::sip::phrase(status));

@@ -103,6 +103,7 @@ impl Outgoing {
                         return Some(Said::Answer);
                     }
                     Step::Refuse(refusal) => {
+                        self.channel.leg().refused = Some(refusal);
                         core.hangup(&self.channel, refusal.cause, EndedBy::FarEnd);
                         return Some(Said::Refused(Some(refusal)));
                     }
@@ -206,13 +207,20 @@ impl Session {
                 let (user, host) = user_and_host(rest);
                 self.channel.set("dialed_user", &user);
                 self.channel.set("dialed_domain", &host);
-                self.dial_registered(
-                    "internal",
-                    &user,
-                    &host,
-                    &variables,
-                    HangupCause::SubscriberAbsent,
-                )
+                let mut variables = variables;
+                // As the usual dial-string of a directory entry has it (capture 22).
+                for (name, value) in [
+                    ("dialed_user", user.clone()),
+                    ("dialed_domain", host.clone()),
+                    ("sip_invite_domain", host.clone()),
+                    ("presence_id", format!("{user}@{host}")),
+                ] {
+                    if find(&variables, name).is_none() {
+                        variables.push((name.to_owned(), value));
+                    }
+                }
+                let absent = HangupCause::SubscriberAbsent;
+                self.dial_registered("internal", &user, &host, &variables, absent)
             }
             "sofia" => {
                 let (profile, target) = rest.split_once('/').ok_or(HangupCause::InvalidUrl)?;
@@ -242,7 +250,9 @@ impl Session {
             .ok_or(HangupCause::InvalidGateway)?;
         let sip = self.callee_sip("internal", number, name, "127.0.0.1:5090");
         let channel_name = format!("sofia/internal/{number}");
-        Ok(self.dial_phone(sip, &channel_name, script.into_steps(), variables))
+        let mut variables = variables.to_vec();
+        variables.push(("sip_gateway_name".to_owned(), name.to_owned()));
+        Ok(self.dial_phone(sip, &channel_name, script.into_steps(), &variables))
     }
 
     fn dial_registered(
@@ -426,7 +436,7 @@ impl Session {
             role: "originator",
             party: Arc::clone(&caller.party),
             times: super::leg::Times::default(),
-            callee: None,
+            callee: caller.callee.clone(),
         });
         leg.state = RunState::Init;
         let exported = caller.variables.find("export_vars").unwrap_or_default();
@@ -438,10 +448,6 @@ impl Session {
         leg.variables.set("signal_bond", &self.channel.uuid);
         leg.variables
             .set("originating_leg_uuid", &self.channel.uuid);
-        for name in ["dialed_user", "dialed_domain"] {
-            leg.variables
-                .set(name, caller.variables.find(name).unwrap_or_default());
-        }
         for (name, value) in variables {
             leg.variables.set(name, value);
         }

@@ -92,6 +92,12 @@ impl PhoneScript {
         Self::of([Step::Refuse(Refusal::status(status))])
     }
 
+    /// Nobody listens at the address any more: the network says so.
+    #[must_use]
+    pub fn is_unreachable() -> PhoneScript {
+        Self::of([Step::Refuse(Refusal::unreachable())])
+    }
+
     /// Rings, and refuses after a while (the user presses the red button: 603, or 486).
     #[must_use]
     pub fn refuses_after(ring: Duration, status: u16) -> PhoneScript {

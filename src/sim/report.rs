@@ -3,6 +3,7 @@
 use super::clock::stamp;
 use super::leg::{Direction, EndedBy, Kind, Leg};
 use super::sink::Sink;
+use super::sip::Refusal;
 
 /// Writes causes, moments, durations and packet counts.
 pub(super) fn put_report(leg: &Leg, sink: &mut dyn Sink) {
@@ -11,13 +12,8 @@ pub(super) fn put_report(leg: &Leg, sink: &mut dyn Sink) {
         sink.put("hangup_cause", cause.as_str());
         sink.put_number("hangup_cause_q850", u64::from(q850(cause.number())));
     }
-    if matches!(leg.kind, Kind::Caller(_) | Kind::Callee(_)) {
+    if matches!(leg.kind, Kind::Caller(_) | Kind::Callee(_)) && leg.ended_by == EndedBy::Node {
         sink.put("sip_hangup_disposition", disposition(leg));
-        if leg.ended_by == EndedBy::FarEnd && leg.is_answered() {
-            sink.put("sip_term_status", "200");
-            sink.put("proto_specific_hangup_cause", "sip:200");
-            sink.put("sip_term_cause", "16");
-        }
     }
     sink.put("digits_dialed", "none");
     put_moment("start", times.created, sink);
@@ -46,6 +42,43 @@ pub(super) fn put_report(leg: &Leg, sink: &mut dyn Sink) {
     if leg.media && !matches!(leg.kind, Kind::LoopbackA(_) | Kind::LoopbackB(_)) {
         put_packets(sink);
     }
+}
+
+/// What the SIP end of a leg leaves behind: there from CHANNEL_HANGUP on if the far end ended it
+/// (captures 23, 45, 57).
+pub(super) fn put_sip_end(leg: &Leg, sink: &mut dyn Sink) {
+    if leg.is_up() || leg.ended_by == EndedBy::Node {
+        return;
+    }
+    if leg.is_answered() {
+        put_term(200, 16, sink);
+        // The BYE's own mark comes after CHANNEL_HANGUP.
+        if leg.hangup_told {
+            sink.put("sip_hangup_disposition", disposition(leg));
+        }
+        return;
+    }
+    sink.put("sip_hangup_disposition", disposition(leg));
+    let (status, phrase, term) = match &leg.refused {
+        Some(refusal) => (
+            refusal.status,
+            super::sip::phrase(refusal.status),
+            refusal.cause.number(),
+        ),
+        None => (487, "CANCEL", 487),
+    };
+    sink.put_number("sip_invite_failure_status", u64::from(status));
+    sink.put("sip_invite_failure_phrase", phrase);
+    if let Some(reason) = leg.refused.and_then(Refusal::reason) {
+        sink.put("sip_reason", &reason);
+    }
+    put_term(status, term, sink);
+}
+
+fn put_term(status: u16, cause: u16, sink: &mut dyn Sink) {
+    sink.put_number("sip_term_status", u64::from(status));
+    sink.put("proto_specific_hangup_cause", &format!("sip:{status}"));
+    sink.put_number("sip_term_cause", u64::from(cause));
 }
 
 /// FreeSWITCH reports its own causes as normal clearing in Q.850 terms.

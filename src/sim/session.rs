@@ -12,7 +12,7 @@ use super::application::Application;
 use super::core::Core;
 use super::dialplan::Dialplan;
 use super::headers::Detail;
-use super::leg::{CallState, Channel, Detour, EndedBy, RunState};
+use super::leg::{CallState, Channel, Detour, Direction, EndedBy, RunState};
 use super::listener::Outgoing;
 use super::lock::lock;
 use super::message::{CallCommand, Message};
@@ -110,9 +110,17 @@ impl Core {
             leg.cause = Some(cause);
             leg.ended_by = by;
             leg.times.hangup = self.clock.now_us();
+            if leg.bridged && by == EndedBy::FarEnd {
+                let role = match leg.party.direction {
+                    Direction::Inbound => "originator",
+                    Direction::Outbound => "originatee",
+                };
+                leg.variables.set("last_bridge_role", role);
+            }
             leg.bridged
         };
         self.fire_leg("CHANNEL_HANGUP", HANGUP, channel, &[]);
+        channel.leg().hangup_told = true;
         // In a bridge the leg's own thread is slow to notice, and the event sockets are told first: that
         // is why the end of a bridged call is lost without linger (capture fact 39).
         if bridged {
@@ -220,7 +228,7 @@ impl Session {
             }
             Detour::Extension { number, context } => {
                 self.transferred(&number, Some(&context));
-                self.dialplan.extension(&number, &context, &self.channel)
+                self.dialplan.extension(&number, &context)
             }
         }
     }
@@ -411,18 +419,13 @@ impl Session {
         let response = channel.variable("current_application_response");
         let response = response.as_deref().unwrap_or("_none_");
         extra.insert(2, ("Application-Response", response));
+        self.core
+            .fire_leg("CHANNEL_EXECUTE_COMPLETE", EXECUTED, channel, &extra);
+        let mut leg = channel.leg();
         if round.is_some() {
-            // A report has no loop counters.
-            self.core
-                .fire_leg("CHANNEL_EXECUTE_COMPLETE", EXECUTED, channel, &extra);
-            let mut leg = channel.leg();
-            if !leg.is_up() {
-                leg.variables.unset("current_loop");
-                leg.variables.unset("total_loops");
-            }
-        } else {
-            self.core
-                .fire_leg("CHANNEL_EXECUTE_COMPLETE", EXECUTED, channel, &extra);
+            leg.variables.unset("current_loop");
+            leg.variables.unset("total_loops");
         }
+        leg.acked |= leg.is_answered();
     }
 }

@@ -7,6 +7,16 @@ use crate::types::HangupCause;
 pub(super) struct Refusal {
     pub(super) status: u16,
     pub(super) cause: HangupCause,
+    kind: RefusalKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RefusalKind {
+    Plain,
+    /// With a Reason header that names a Q.850 cause.
+    WithReason,
+    /// Nobody sent it: the port is closed.
+    Unreachable,
 }
 
 impl Refusal {
@@ -14,11 +24,36 @@ impl Refusal {
         Refusal {
             status,
             cause: cause_of(status),
+            kind: RefusalKind::Plain,
         }
     }
 
     pub(super) fn with_cause(status: u16, cause: HangupCause) -> Refusal {
-        Refusal { status, cause }
+        Refusal {
+            status,
+            cause,
+            kind: RefusalKind::WithReason,
+        }
+    }
+
+    /// The network says that nobody listens: FreeSWITCH makes a 503 of it (capture 23, attempt 14).
+    pub(super) fn unreachable() -> Refusal {
+        Refusal {
+            kind: RefusalKind::Unreachable,
+            ..Self::status(503)
+        }
+    }
+
+    /// A phone sent it.
+    pub(super) fn is_from_phone(self) -> bool {
+        self.kind != RefusalKind::Unreachable
+    }
+
+    /// The Reason header, if one came.
+    pub(super) fn reason(self) -> Option<String> {
+        let number = self.cause.number();
+        (self.kind == RefusalKind::WithReason)
+            .then(|| format!("Q.850;cause={number};text=\"{}\"", self.cause))
     }
 }
 

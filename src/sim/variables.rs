@@ -3,6 +3,7 @@
 
 use super::leg::{Kind, Leg, RunState, Sip};
 use super::sink::Sink;
+use super::sip::Refusal;
 
 /// Variables that were set, in the order of their setting; setting one again moves it to the end,
 /// as FreeSWITCH does.
@@ -124,8 +125,11 @@ fn put_derived(leg: &Leg, sink: &mut dyn Sink) {
         Kind::LoopbackA(other) => put_loopback("A", other, sink),
         Kind::LoopbackB(other) => put_loopback("B", other, sink),
     }
-    if matches!(leg.kind, Kind::Caller(_) | Kind::Callee(_)) && leg.media {
-        put_media(leg, sink);
+    if matches!(leg.kind, Kind::Caller(_) | Kind::Callee(_)) {
+        if leg.media {
+            put_media(leg, sink);
+        }
+        super::report::put_sip_end(leg, sink);
     }
     if matches!(leg.state, RunState::Reporting | RunState::Destroy) {
         super::report::put_report(leg, sink);
@@ -222,8 +226,7 @@ fn put_caller(leg: &Leg, sip: &Sip, sink: &mut dyn Sink) {
         sink.put_number(name, u64::from(*port));
     }
     sink.put("switch_r_sdp", &sdp(media_port(leg) + 1));
-    if leg.is_answered() {
-        // The ACK has come.
+    if leg.acked {
         sink.put_number("sip_cseq", 1);
     }
     if leg.media {
@@ -240,7 +243,7 @@ fn put_caller(leg: &Leg, sip: &Sip, sink: &mut dyn Sink) {
             sink.put(name, "disabled");
         }
     }
-    if leg.times.progress != 0 || leg.media {
+    if leg.times.progress != 0 || leg.acked {
         sink.put("sip_to_tag", tag(uuid));
     }
 }
@@ -290,14 +293,24 @@ fn put_callee(leg: &Leg, sip: &Sip, sink: &mut dyn Sink) {
     sink.put_number("local_media_port", u64::from(media_port(leg)));
     sink.put("rtp_local_sdp_str", &sdp(media_port(leg)));
     sink.put("switch_m_sdp", &sdp(media_port(leg) + 1));
-    if leg.times.progress == 0 && !leg.media {
+    let spoke = leg.times.progress != 0 || leg.media;
+    if !spoke && leg.refused.is_none() {
         return;
     }
-    // The phone has replied: its headers are known.
+    // Something came back.
+    sink.put("sip_call_id", uuid);
+    if leg.refused.is_none_or(Refusal::is_from_phone) {
+        sink.put("sip_reply_host", host);
+        sink.put("sip_network_ip", host);
+    }
+    sink.put_number("sip_reply_port", u64::from(*port));
+    sink.put_number("sip_network_port", u64::from(*port));
+    if !spoke {
+        return;
+    }
+    // The phone has said more than no: its headers are known.
     for (name, value) in [
-        ("sip_reply_host", &**host),
-        ("sip_network_ip", host),
-        ("sip_user_agent", user_agent),
+        ("sip_user_agent", &**user_agent),
         ("sip_allow", ALLOW),
         ("sip_from_display", &leg.party.caller_name),
         ("sip_from_user", from_user),
@@ -324,14 +337,8 @@ fn put_callee(leg: &Leg, sip: &Sip, sink: &mut dyn Sink) {
         "sip_recover_contact",
         &format!("<sip:{to_user}@{host}:{port}>"),
     );
-    sink.put("sip_call_id", uuid);
     sink.put_number("sip_cseq", leg.session);
-    for name in [
-        "sip_reply_port",
-        "sip_network_port",
-        "sip_to_port",
-        "sip_contact_port",
-    ] {
+    for name in ["sip_to_port", "sip_contact_port"] {
         sink.put_number(name, u64::from(*port));
     }
     if leg.media {

@@ -81,6 +81,7 @@ impl Client {
                 Some(Frame::Reply(reply)) => return reply.text,
                 Some(Frame::Event(event)) => self.pending.push_back(event),
                 Some(Frame::Notice(notice)) if notice.linger => {}
+                Some(Frame::Connected(_)) => {}
                 other => panic!("expected a reply, got {other:?}"),
             }
         }
