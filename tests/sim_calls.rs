@@ -1,5 +1,13 @@
 //! The simulated node by itself: calls, handoffs, phones, faults.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, its helpers included"
+)]
+
 mod sim_support;
 
 use std::time::Duration;

@@ -3,6 +3,14 @@
 //!
 //! Expectations are read from the recorded bytes. What may differ is listed in [`ALLOWED`], with the reason.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, its helpers included"
+)]
+
 mod sim_support;
 
 use std::collections::{BTreeMap, BTreeSet};
