@@ -51,7 +51,7 @@ fn sizes() -> Vec<usize> {
     chosen.collect()
 }
 
-#[divan::bench(args = sizes())]
+#[divan::bench(args = sizes(), sample_count = 5000)]
 fn warm(bencher: divan::Bencher<'_, '_>, devices: usize) {
     let context = context(devices);
     let arrivals = arrivals(devices, WARM.min(devices), 1_000);
@@ -61,7 +61,7 @@ fn warm(bencher: divan::Bencher<'_, '_>, devices: usize) {
     measure(bencher, &context, &arrivals);
 }
 
-#[divan::bench(args = sizes())]
+#[divan::bench(args = sizes(), sample_count = 5000)]
 fn spread(bencher: divan::Bencher<'_, '_>, devices: usize) {
     let context = context(devices);
     let arrivals = arrivals(devices, devices, 10_000);
