@@ -151,6 +151,61 @@ mod tests {
         );
     }
 
+    /// The bridge attempts of a recording, as a leg without answer of its own sees them.
+    fn recorded(path: &str) -> Vec<(String, BridgeOutcome)> {
+        use tokio_util::codec::Decoder as _;
+        let root = env!("CARGO_MANIFEST_DIR");
+        let bytes = std::fs::read(format!("{root}/tests/captures/{path}")).unwrap();
+        let mut source = bytes::BytesMut::from(&bytes[..]);
+        let mut decoder = crate::esl::Decoder::default();
+        let mut outcomes = Vec::new();
+        while let Some(frame) = decoder.decode(&mut source).unwrap() {
+            let crate::esl::Frame::Event(event) = frame else {
+                continue;
+            };
+            let is = |header: &str, text: &str| event.header(header).as_deref() == Some(text);
+            if is("Event-Name", "CHANNEL_EXECUTE_COMPLETE") && is("Application", "bridge") {
+                let id = event.header("Application-UUID").unwrap().into_owned();
+                let answered = is("Answer-State", "answered");
+                outcomes.push((id, outcome(&event, answered)));
+            }
+        }
+        outcomes
+    }
+
+    #[test]
+    fn recorded_failures_have_the_causes_of_their_far_ends() {
+        let outcomes = recorded("23-inbound-bridge-failures/rx.bin");
+        let of = |id: &str| {
+            let found = outcomes.iter().find(|(found, _)| found == id);
+            found.map(|(_, outcome)| outcome.clone())
+        };
+        for (id, cause, sip_status) in [
+            ("fail-1", HangupCause::UserNotRegistered, None),
+            ("fail-2", HangupCause::SubscriberAbsent, None),
+            ("fail-3", HangupCause::UserBusy, Some(486)),
+            ("fail-4", HangupCause::CallRejected, Some(603)),
+            ("fail-5", HangupCause::NormalTemporaryFailure, Some(503)),
+            ("fail-6", HangupCause::NoUserResponse, Some(480)),
+            ("fail-7", HangupCause::UnallocatedNumber, Some(404)),
+            ("fail-9", HangupCause::RecoveryOnTimerExpire, Some(408)),
+            ("fail-12", HangupCause::UserBusy, Some(600)),
+            ("fail-13", HangupCause::NormalCircuitCongestion, Some(503)),
+        ] {
+            assert_eq!(of(id), Some(failed(cause, sip_status)), "{id}");
+        }
+        let all_failed = |(_, outcome): &(String, BridgeOutcome)| {
+            matches!(outcome, BridgeOutcome::Failed { .. })
+        };
+        assert!(outcomes.iter().all(all_failed), "{outcomes:?}");
+    }
+
+    #[test]
+    fn a_recorded_conversation_was_answered() {
+        let outcomes = recorded("57-outbound-b-leg-events/o2.rx.bin");
+        assert_eq!(outcomes, [("b-2".to_owned(), BridgeOutcome::Answered)]);
+    }
+
     #[test]
     fn a_loopback_that_bowed_out_is_left_to_the_switch() {
         let bowed_out = event(&[("originate_disposition", "SUCCESS")]);
