@@ -145,7 +145,7 @@ impl Disk {
         }
         self.tree
             .apply_batch(writes)
-            .map_err(|e| self.broken(translated("a write", e).to_string()))
+            .map_err(|e| self.broken(format!("a write: {e}")))
     }
 
     /// Returns when everything written before is on the disk.
@@ -165,7 +165,7 @@ impl Disk {
         };
         self.tree
             .flush()
-            .map_err(|e| self.broken(translated("a flush", e).to_string()))?;
+            .map_err(|e| self.broken(format!("a flush: {e}")))?;
         // On Linux sled only calls sync_file_range, which leaves the file's length and the disk's own cache to chance.
         file.sync_data()
             .map_err(|e| self.broken(format!("a sync: {e}")))

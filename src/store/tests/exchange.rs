@@ -146,3 +146,37 @@ fn an_import_is_judged_by_where_it_leads() {
     assert_eq!(imported, 1);
     sound(&store);
 }
+
+#[test]
+fn the_demo_documents_are_sound() {
+    let store = Store::temporary().unwrap();
+    for lines in [
+        include_str!("../../../conf/demo/acme.jsonl"),
+        include_str!("../../../conf/demo/globex.jsonl"),
+    ] {
+        let (imported, told) = problems(&store, lines, false);
+        assert_eq!(told, []);
+        assert!(imported > 0);
+    }
+    sound(&store);
+}
+
+#[test]
+fn odd_files_are_no_surprise() {
+    let store = filled();
+    assert_eq!(problems(&store, "", false), (0, Vec::new()));
+    assert_eq!(problems(&store, "\u{feff}\r\n\n", false), (0, Vec::new()));
+    let marked = "\u{feff}{\"type\":\"user\",\"account_id\":\"acc\",\"id\":\"u\"}\r\n";
+    assert_eq!(problems(&store, marked, false).0, 1);
+    let deep = format!("{{\"type\":\"user\",\"x\":{}", "[".repeat(1 << 20));
+    let (_, told) = problems(&store, &deep, false);
+    assert!(told[0].2.contains("nested deeper"), "{told:?}");
+    let long = format!("{{\"type\":\"user\",\"x\":\"{}\"}}", "y".repeat(3 << 20));
+    let (_, told) = problems(&store, &long, false);
+    assert!(told[0].2.starts_with("a line of at most"), "{told:?}");
+    let mut bytes = marked.as_bytes().to_vec();
+    bytes.extend_from_slice(b"{\"type\":\"user\",\"id\":\"\xff\"}\n");
+    let report = store.import(&mut bytes.as_slice(), true).unwrap();
+    assert_eq!((report.imported, report.problems[0].line), (1, 2));
+    sound(&store);
+}

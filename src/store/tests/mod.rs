@@ -2,6 +2,7 @@
 
 mod coherence;
 mod exchange;
+mod model;
 mod opening;
 mod writes;
 
