@@ -252,7 +252,7 @@ impl Fields for Attributes {
                 self.outbound_flags = map.next_value_seed(Lenient(AsOutboundFlags))?;
             }
             "call_recording" => {
-                self.call_recording = boxed(map)?.filter(|r: &Box<CallRecording>| !r.is_empty());
+                self.call_recording = boxed::<_, CallRecording>(map)?.filter(|r| !r.is_empty());
             }
             _ => return Ok(false),
         }

@@ -56,6 +56,9 @@ pub fn plan(request: &DialRequest<'_>, explain: &mut dyn Explain) -> Result<Brid
     }
     groups.truncate(MAX_GROUPS);
     groups.iter_mut().for_each(|legs| legs.truncate(MAX_LEGS));
+    if request.strategy != Strategy::Simultaneous && groups.len() > 1 {
+        time_each(&mut groups, request.settings.bridge_timeout_s);
+    }
     let together = groups.iter().any(|legs| legs.len() > 1);
     let global = global(request, &groups, together);
     let aleg = aleg(request, &groups, &members);
@@ -69,6 +72,17 @@ fn drop_known_targets(legs: &mut Vec<BuiltLeg>, groups: &[Vec<BuiltLeg>]) {
         others.any(|other| other.planned.forwarded && other.leg.endpoint == leg.leg.endpoint)
     };
     legs.retain(|leg| !(leg.planned.forwarded && known(leg)));
+}
+
+/// In a hunt each member has a time-out of its own, so that one who does not answer ends only his
+/// turn.
+fn time_each(groups: &mut [Vec<BuiltLeg>], default_s: u32) {
+    for built in groups.iter_mut().flatten() {
+        let variables = &mut built.leg.variables;
+        if variables.get("leg_timeout").is_none() {
+            variables.set_raw_number("leg_timeout", i64::from(default_s));
+        }
+    }
 }
 
 fn global(request: &DialRequest<'_>, groups: &[Vec<BuiltLeg>], together: bool) -> Variables {

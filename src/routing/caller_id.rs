@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use super::merge::{Level, Merged};
+use super::numbers::Normalizer;
 use super::plan::{Caller, Network};
 use super::settings::Settings;
-use crate::documents::{Account, CallerIdKind};
+use crate::documents::CallerIdKind;
 
 /// A name and a number, before cleaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,25 +110,28 @@ fn completed<'a>(
     (shown, origin)
 }
 
-/// `ensure_valid_caller_id`: the number if it is one of the account's, else the next best. Numbers
-/// are compared in E.164.
+/// The external identity as others may see it: with `ensure_valid_caller_id` its number is one of
+/// the account's, else the next best. Numbers are compared in E.164.
 #[must_use]
-pub fn ensure_valid<'a>(
-    number: Cow<'a, str>,
-    account: &'a Account,
+pub fn external_valid<'a>(
+    endpoint: &Merged<'a>,
+    caller: &'a Caller,
     settings: &'a Settings,
-    e164: impl Fn(&str) -> String,
-) -> Cow<'a, str> {
-    let wanted = e164(&number);
-    if account.numbers.iter().any(|own| e164(own) == wanted) {
-        return number;
+    normalizer: &Normalizer,
+) -> (Shown<'a>, Origin) {
+    let (mut shown, origin) = external(endpoint, caller);
+    let account = endpoint.account;
+    let wanted = normalizer.e164(&shown.number);
+    let own = |number: &str| normalizer.e164(number) == wanted;
+    if settings.ensure_valid_caller_id && !account.numbers.iter().any(|number| own(number)) {
+        let ids = account.attributes.caller_id.as_deref();
+        let external = ids.and_then(|ids| ids.external.number.as_deref());
+        let default = || ids?.default.as_ref()?.number.as_deref();
+        let first = || account.numbers.first().map(|number| &**number);
+        let instead = external.or_else(default).or_else(first);
+        shown.number = Cow::Borrowed(instead.unwrap_or(&settings.anonymous_number));
     }
-    let ids = account.attributes.caller_id.as_deref();
-    let external = ids.and_then(|ids| ids.external.number.as_deref());
-    let default = || ids?.default.as_ref()?.number.as_deref();
-    let first = || account.numbers.first().map(|number| &**number);
-    let instead = external.or_else(default).or_else(first);
-    Cow::Borrowed(instead.unwrap_or(&settings.anonymous_number))
+    (shown, origin)
 }
 
 /// What the caller is shown as the called side: the internal identity (a caller from outside sees

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::caller_id::{self, Shown};
 use super::clean;
 use super::leg::{LegContext, identity};
-use super::merge::Forward;
+use super::merge::{Forward, Merged};
 use super::plan::{DialRequest, Explain, LegError, Network, Source};
 use super::privacy;
 use super::{DialLeg, Endpoint, Variables};
@@ -153,12 +153,13 @@ fn shown<'a>(
     number: &str,
 ) -> (Shown<'a>, &'static str) {
     let caller = context.caller.caller;
+    let settings = context.request.settings;
+    let valid = |endpoint: &Merged<'a>| {
+        caller_id::external_valid(endpoint, caller, settings, context.normalizer).0
+    };
     if forward.keep_caller_id {
         return match (caller.network, &context.caller.endpoint) {
-            (Network::Onnet, Some(endpoint)) => (
-                caller_id::external(endpoint, caller).0,
-                "of the caller, external",
-            ),
+            (Network::Onnet, Some(endpoint)) => (valid(endpoint), "of the caller, external"),
             _ => (caller_id::received(caller), "as received"),
         };
     }
@@ -167,7 +168,7 @@ fn shown<'a>(
         let shown = caller_id::internal(context.endpoint, caller).0;
         return (shown, "of the forwarding device, internal");
     }
-    let shown = caller_id::external(context.endpoint, caller).0;
+    let shown = valid(context.endpoint);
     (shown, "of the forwarding device, external")
 }
 

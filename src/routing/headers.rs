@@ -81,6 +81,7 @@ impl<'a> Headers<'a> {
 /// `${...}` would also run commands.
 fn placeholder<'v>(value: &'v str, shown: &'v Shown<'_>, account: &'v AccountId) -> Cow<'v, str> {
     Cow::Borrowed(match value {
+        "{caller_id_name}" if shown.name == clean::NO_NAME => "",
         "{caller_id_name}" => &*shown.name,
         "{caller_id_number}" => &*shown.number,
         "{account_id}" => account.as_str(),

@@ -209,13 +209,17 @@ impl<'a> LegContext<'a> {
         let shown = self.shown_caller();
         if !self.request.options.suppress_clid {
             identity(&mut variables, self, shown.clone());
-            privacy::signal_nothing(&mut variables, self.caller.caller.privacy);
         }
+        privacy::signal_nothing(&mut variables, self.caller.caller.privacy);
         self.callee(&mut variables);
         self.completed_elsewhere(&mut variables, explain);
         self.timing(&mut variables);
         let endpoint = if invite.via_sister_node {
             sister::hand_over(self, &mut variables);
+            if self.request.behind_loopback {
+                // Between the nodes, too, a leg behind a loopback offers L16 alone.
+                self.codecs(&mut variables);
+            }
             invite.endpoint
         } else {
             self.features(&shown, &mut variables, explain);
@@ -283,8 +287,7 @@ impl<'a> LegContext<'a> {
                 ),
             }
         }
-        let codecs = &request.settings.loopback_codecs;
-        media::offer_codecs(variables, self.device, request.behind_loopback, codecs);
+        self.codecs(variables);
         if let Some(media) = self.device.media.as_deref() {
             media::encrypt(variables, media, explain);
         }
@@ -302,6 +305,12 @@ impl<'a> LegContext<'a> {
             &request.options.custom_sip_headers,
         )
         .write(variables, shown, request.account_id, Some(&format));
+    }
+
+    fn codecs(&self, variables: &mut Variables) {
+        let request = self.request;
+        let default = &request.settings.loopback_codecs;
+        media::offer_codecs(variables, self.device, request.behind_loopback, default);
     }
 
     /// Formatters of the request URI's user; host and parameters are put back.

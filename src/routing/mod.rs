@@ -6,7 +6,7 @@ pub mod caller_id;
 pub mod clean;
 mod dial_string;
 pub mod dialing;
-mod formatters;
+pub mod formatters;
 pub mod forward;
 mod group;
 mod headers;
@@ -38,3 +38,6 @@ pub use plan::{
 };
 pub use settings::{PrivacyMethod, Settings};
 pub use sister::HandedOver;
+
+#[cfg(test)]
+mod tests;

@@ -124,14 +124,8 @@ fn identity<'a>(request: &OffnetRequest<'a>, emergency: bool) -> (Shown<'a>, Ori
     if request.keep_identity {
         return (caller_id::received(caller), Origin::default());
     }
-    let (mut shown, origin) = caller_id::external(endpoint, caller);
-    if request.settings.ensure_valid_caller_id {
-        let normalizer = dialing::normalizer(endpoint.account);
-        let e164 = |number: &str| normalizer.e164(number);
-        shown.number =
-            caller_id::ensure_valid(shown.number, endpoint.account, request.settings, e164);
-    }
-    (shown, origin)
+    let normalizer = dialing::normalizer(endpoint.account);
+    caller_id::external_valid(endpoint, caller, request.settings, &normalizer)
 }
 
 /// Headers of a call that a device makes go on every leg of it.

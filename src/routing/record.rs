@@ -219,10 +219,11 @@ pub fn upload_url(
     }
     let query = query(call);
     let url = url.split('#').next().unwrap_or_default();
-    let Some((_, asked)) = url.split_once('?') else {
-        let base = url.strip_suffix('/').unwrap_or(url);
+    let (base, asked) = url.split_once('?').unwrap_or((url, ""));
+    if asked.is_empty() {
+        let base = base.strip_suffix('/').unwrap_or(base);
         return Ok(format!("{base}/{name}?{query}"));
-    };
+    }
     let last = asked.rsplit('&').next().unwrap_or_default();
     let joint = match last.split_once('=') {
         Some((_, "")) => "",
@@ -265,4 +266,141 @@ pub fn decided_by(endpoint: &Merged<'_>) -> Option<Level> {
         .map(|_| Level::Device)
         .or_else(|| owner().map(|_| Level::Owner))
         .or_else(|| account().map(|_| Level::Account))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::documents::{Account, Device, User};
+    use crate::types::DocumentId;
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    fn select_from(
+        account: Value,
+        owner: Value,
+        device: Value,
+        direction: Direction,
+        network: Network,
+    ) -> Recording {
+        let account: Account =
+            serde_json::from_value(json!({"call_recording": {"endpoint": account}})).unwrap();
+        let mut device = json!({"owner_id": "u", "call_recording": device});
+        let device: Device = serde_json::from_value(device.take()).unwrap();
+        let user: User = serde_json::from_value(json!({"call_recording": owner})).unwrap();
+        let users = [(DocumentId::new("u").unwrap(), Arc::new(user))];
+        let endpoint = Merged::of_device(&account, &device, &users);
+        select(&endpoint, direction, network, &Settings::default())
+    }
+
+    #[test]
+    fn a_setting_for_the_network_beats_one_for_the_direction() {
+        let device = json!({
+            "inbound": {"onnet": {"time_limit": 11}, "any": {"time_limit": 12, "record_min_sec": 2, "record_sample_rate": 8000}},
+            "any": {"onnet": {"time_limit": 13, "record_min_sec": 3}, "any": {"enabled": true, "format": "wav", "record_sample_rate": 9000}},
+        });
+        let of = |direction, network| {
+            let none = Value::Null;
+            let r = select_from(none.clone(), none, device.clone(), direction, network);
+            (
+                r.enabled,
+                r.time_limit,
+                r.record_min_sec,
+                r.record_sample_rate,
+            )
+        };
+        use {
+            Direction::{Inbound, Outbound},
+            Network::{Offnet, Onnet},
+        };
+        assert_eq!(of(Inbound, Onnet), (true, 11, 3, 8000));
+        assert_eq!(of(Inbound, Offnet), (true, 12, 2, 8000));
+        assert_eq!(of(Outbound, Onnet), (true, 13, 3, 9000));
+        assert_eq!(of(Outbound, Offnet), (true, 10_800, 0, 9000));
+    }
+
+    #[test]
+    fn a_level_that_speaks_at_all_decides_whether() {
+        let account =
+            || json!({"any": {"any": {"enabled": true, "format": "wav", "url": "https://a/"}}});
+        let of = |owner, device, direction, network| {
+            let r = select_from(account(), owner, device, direction, network);
+            (r.enabled, r.format.as_str(), r.url.is_some())
+        };
+        use {
+            Direction::{Inbound, Outbound},
+            Network::{Offnet, Onnet},
+        };
+        let device = || json!({"inbound": {"onnet": {"enabled": true, "format": "ogg"}}});
+        assert_eq!(
+            of(json!({}), json!({}), Outbound, Offnet),
+            (true, "wav", true)
+        );
+        assert_eq!(of(json!({}), device(), Inbound, Onnet), (true, "mp3", true));
+        assert_eq!(
+            of(json!({}), device(), Outbound, Onnet),
+            (false, "wav", true)
+        );
+        assert_eq!(
+            of(json!({"any": {}}), json!({}), Inbound, Onnet),
+            (false, "wav", true)
+        );
+        assert_eq!(
+            of(json!({"any": {}}), device(), Inbound, Onnet),
+            (true, "mp3", true)
+        );
+    }
+
+    #[test]
+    fn limits_are_bounded_and_the_bridge_wins() {
+        let of = |fields: Value| {
+            let device = json!({"any": {"any": fields}});
+            let r = select_from(
+                Value::Null,
+                Value::Null,
+                device,
+                Direction::Inbound,
+                Network::Onnet,
+            );
+            (r.time_limit, r.start)
+        };
+        assert_eq!(of(json!({"time_limit": 20_000})), (10_800, Start::Answer));
+        assert_eq!(
+            of(json!({"time_limit": 4, "record_on_answer": true})),
+            (10_800, Start::Answer)
+        );
+        assert_eq!(
+            of(json!({"time_limit": 5, "record_on_bridge": true, "record_on_answer": true})),
+            (5, Start::Bridge)
+        );
+    }
+
+    #[test]
+    fn upload_addresses() {
+        let call = RecordedCall {
+            call_id: "a/b c",
+            from: "+1",
+            ..RecordedCall::default()
+        };
+        let of = |url| upload_url(url, Format::Wav, &call).unwrap();
+        let name = "call_recording_a%2Fb%20c.wav";
+        for (url, head) in [
+            (
+                "https://h/in/",
+                format!("https://h/in/{name}?from=%2B1&to=&"),
+            ),
+            ("https://h/in", format!("https://h/in/{name}?from=")),
+            ("https://h/in?", format!("https://h/in/{name}?from=")),
+            ("http://h/?k=1&f=", format!("http://h/?k=1&f={name}&from=")),
+            ("http://h/?k=1&f", format!("http://h/?k=1&f={name}&from=")),
+            (
+                "http://h/?k=1",
+                format!("http://h/?k=1&recording={name}&from="),
+            ),
+        ] {
+            assert!(of(url).starts_with(&head), "{url}: {}", of(url));
+        }
+        assert_eq!(of("ftp://h/in/"), format!("ftp://h/in/{name}"));
+        assert!(upload_url("file:///etc", Format::Mp3, &call).is_err());
+    }
 }
