@@ -204,10 +204,11 @@ impl Setting {
                 assert_eq!(set, clean::is_header_name(name));
             }
             Self::Uri(value) => {
-                let uri = format!("sip:{value}@[2001:db8::1]:5060");
                 // Refused or taken, never changed.
-                if variables.set_uri("sip_route_uri", &uri).is_ok() {
-                    assert_eq!(variables.get("sip_route_uri"), Some(uri.as_str()));
+                for uri in [format!("sip:{value}@[2001:db8::1]:5060"), value.clone()] {
+                    if variables.set_uri("sip_route_uri", &uri).is_ok() {
+                        assert_eq!(variables.get("sip_route_uri"), Some(uri.as_str()));
+                    }
                 }
             }
         }

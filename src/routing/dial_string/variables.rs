@@ -63,12 +63,14 @@ impl Variables {
         self.put(name.into(), value.to_string());
     }
 
-    /// Sets a URI, which is taken as it is or not at all (rule 5); an IPv6 literal keeps its
-    /// brackets.
+    /// Sets a URI with its scheme, which is taken as it is or not at all (rule 5); an IPv6 literal
+    /// keeps its brackets.
     ///
     /// # Errors
-    /// The URI holds something that could leave its place.
+    /// There is no `sip:` or `sips:` in front (a text that starts `ARRAY::` would be stored as a
+    /// list), or the URI holds something that could leave its place.
     pub fn set_uri(&mut self, name: impl Into<String>, value: &str) -> Result<(), InvalidUri> {
+        uri::without_scheme(value).ok_or(InvalidUri::Missing("sip: or sips:"))?;
         uri::check(value)?;
         self.put(name.into(), value.to_owned());
         Ok(())
@@ -219,7 +221,9 @@ mod tests {
         v.set_uri("sip_route_uri", "sip:[2001:db8::1]:5060;lr")
             .unwrap();
         assert_eq!(v.get("sip_route_uri"), Some("sip:[2001:db8::1]:5060;lr"));
-        assert!(v.set_uri("sip_route_uri", "sip:a]b").is_err());
+        for bad in ["sip:a]b", "ARRAY::sip:a", "a@b", ""] {
+            assert!(v.set_uri("sip_route_uri", bad).is_err(), "{bad}");
+        }
         assert_eq!(v.get("sip_route_uri"), Some("sip:[2001:db8::1]:5060;lr"));
     }
 }
