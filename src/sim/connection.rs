@@ -104,7 +104,7 @@ impl Connection {
         let mut input = BytesMut::new();
         let mut faults = self.core.faults.subscribe();
         // What befell connections before this one is none of its business, a stall apart.
-        let dropped_before = *faults.borrow_and_update();
+        let before = *faults.borrow_and_update();
         loop {
             self.commands(&mut decoder, &mut input, &mut queue).await;
             stream.write_all(&self.out).await?;
@@ -137,9 +137,9 @@ impl Connection {
                             return Ok(());
                         }
                     }
-                    Fault::Dropped(_) if fault == dropped_before => break,
+                    Fault::Dropped(_) | Fault::Notice(..) if fault == before => break,
                     Fault::Dropped(_) => return Ok(()),
-                    Fault::Notice(text) => {
+                    Fault::Notice(_, text) => {
                         self.force(text);
                         break;
                     }

@@ -25,8 +25,8 @@ pub(super) enum Fault {
     Stalled,
     /// The connections end without a word; new ones are accepted. The number tells one time from the next.
     Dropped(u64),
-    /// A forced notice, then the end.
-    Notice(&'static str),
+    /// A forced notice, then the end; numbered likewise.
+    Notice(u64, &'static str),
 }
 
 pub(super) struct Core {

@@ -201,7 +201,8 @@ impl Node {
     /// A notice written by force, such as `killed listener because of lost events`, then the end.
     pub fn force_notice(&self, text: &'static str) {
         let core = self.core();
-        core.faults.send_replace(Fault::Notice(text));
+        let notice = Fault::Notice(core.next_id(), text);
+        core.faults.send_replace(notice);
     }
 
     /// The process dies: connections end without a word, calls are gone, nothing listens.
@@ -255,7 +256,8 @@ impl Node {
         };
         // FreeSWITCH waits some seconds for its calls, not for ever.
         let _ = tokio::time::timeout(Duration::from_secs(5), reported).await;
-        core.faults.send_replace(Fault::Notice(SHUTTING_DOWN));
+        let notice = Fault::Notice(core.next_id(), SHUTTING_DOWN);
+        core.faults.send_replace(notice);
         tokio::time::sleep(Duration::from_millis(50)).await;
         self.kill();
     }
