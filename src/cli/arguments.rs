@@ -55,7 +55,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
                             linefinder call --demo --from 1001 --to 1002\n  \
                             linefinder call --store /var/lib/linefinder/store --from 1001@acme.example --to 1002\n\n\
-                            Devices of the store that aren't registered get a simulated phone, and the output says so.")]
+                            The store is only read. Devices that aren't registered get a simulated phone, and the output says so.")]
     Call(Call),
     /// Explain what would happen to a call: each rule tried, and the dial string.
     #[command(after_help = "Examples:\n  \
@@ -142,10 +142,27 @@ pub struct Call {
     pub caller: Caller,
     /// How the call is handed over.
     #[arg(long, value_enum, default_value_t)]
-    pub handoff: HandoffWay,
+    pub by: HandoffWay,
+    /// What the simulated phones do.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "demo")]
+    pub phones: Behaviour,
     /// Print dial strings in full.
     #[arg(long)]
     pub full: bool,
+}
+
+/// What a simulated phone does when it is called.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Behaviour {
+    /// Rings, and answers.
+    #[default]
+    Answer,
+    /// 486 at once.
+    Busy,
+    /// Rings for ever.
+    Ring,
+    /// Rings, then 603.
+    Decline,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -1,6 +1,7 @@
 //! The subcommands of `linefinder`, one file each.
 
 mod arguments;
+mod call;
 mod check;
 mod demo;
 mod exit;
@@ -9,6 +10,7 @@ mod output;
 mod route;
 mod serve;
 mod show;
+mod simulation;
 mod table;
 mod transfer;
 
@@ -18,7 +20,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 use arguments::{Arguments, Command};
-use exit::{Exit, Failure, Outcome};
+use exit::{Exit, Outcome};
 
 /// Reads the command line, does what it says, and ends with its exit code.
 #[must_use]
@@ -58,7 +60,8 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Registrations(of) => show::registrations(file, &of),
         Command::Completions { shell } => completions(shell),
         Command::Route(asked) => route::route(file, &asked),
-        Command::Demo(_) | Command::Call(_) => Err(Failure::new(Exit::Software, "not yet")),
+        Command::Demo(asked) => demo::demo(&asked),
+        Command::Call(asked) => call::call(file, &asked),
     }
 }
 

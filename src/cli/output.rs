@@ -1,7 +1,7 @@
 //! What a subcommand tells its user, on standard output; logs go elsewhere.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
+use std::io::{self, BufWriter, StdoutLock, Write};
 
 /// Standard output, locked and buffered until [`Output::finish`] or drop.
 pub struct Output {
@@ -47,15 +47,29 @@ impl Write for Output {
     }
 }
 
-/// Columns that a line may have: the terminal's, or no bound when a program or file reads.
+/// Columns for readers who are no terminal: a file, a pipe, a build's log.
+const NO_TERMINAL: usize = 160;
+
+/// Columns that a line may have.
 #[must_use]
 pub fn width() -> usize {
-    let told = std::env::var("COLUMNS").ok();
-    match told.and_then(|text| text.parse().ok()) {
-        Some(columns) if columns >= 40 => columns,
-        _ if io::stdout().is_terminal() => 120,
-        _ => 160,
+    let told = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let terminal =
+        || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
+    told.or_else(terminal).unwrap_or(NO_TERMINAL).max(40)
+}
+
+/// How this program was called, for lines to type.
+#[must_use]
+pub fn program() -> String {
+    // cargo sets this for what it runs.
+    if std::env::var_os("CARGO_MANIFEST_DIR").is_some() {
+        return "cargo run --release --".to_owned();
     }
+    let called = std::env::args().next();
+    called.unwrap_or_else(|| "linefinder".to_owned())
 }
 
 /// The error of a subcommand, on standard error.

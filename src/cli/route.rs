@@ -13,6 +13,9 @@ use crate::store::Store;
 
 pub fn route(file: Option<&Path>, asked: &Route) -> Outcome {
     let (context, request) = ask(file, &asked.caller)?;
+    if asked.caller.demo {
+        demo::register(&context.store)?;
+    }
     let explanation = explain(&context, &request)?;
     let mut out = Output::new();
     if asked.json {
@@ -28,25 +31,30 @@ pub fn route(file: Option<&Path>, asked: &Route) -> Outcome {
 /// The store and settings that the caller means, and the question.
 fn ask(file: Option<&Path>, caller: &Caller) -> Result<(Context, ExplainRequest), Failure> {
     let (config, store) = opened(file, caller)?;
-    let request = ExplainRequest {
-        account: caller.account.clone(),
-        realm: caller.realm.clone(),
-        from: caller.from.clone(),
-        to: caller.to.clone(),
-        caller_name: caller.caller_name.clone(),
-        ..ExplainRequest::default()
-    };
+    let request = question(caller);
     Ok((
         Context::new(store, config.routing, config.callflow),
         request,
     ))
 }
 
+/// What the command line asks.
+pub fn question(caller: &Caller) -> ExplainRequest {
+    ExplainRequest {
+        account: caller.account.clone(),
+        realm: caller.realm.clone(),
+        from: caller.from.clone(),
+        to: caller.to.clone(),
+        caller_name: caller.caller_name.clone(),
+        ..ExplainRequest::default()
+    }
+}
+
 /// The configuration and store that `call` and `route` work with. The demo has a configuration of its own: nothing
 /// on this machine bears on it.
 pub fn opened(file: Option<&Path>, caller: &Caller) -> Result<(Config, Store), Failure> {
     if caller.demo {
-        return Ok((Config::default(), demo::documents::store()?));
+        return Ok((demo::settings()?, demo::documents::store()?));
     }
     let config = Config::load(file)?;
     let store = open::existing(file, caller.store.as_ref())?;

@@ -6,6 +6,8 @@ use sd_notify::NotifyState;
 
 /// The service manager's side of a `Type=notify` unit.
 pub struct Systemd {
+    /// There is somebody to tell.
+    listens: bool,
     /// How long it waits for a sign of life; None: it does not watch.
     watchdog: Option<Duration>,
 }
@@ -15,26 +17,36 @@ impl Systemd {
     #[must_use]
     pub fn from_environment() -> Self {
         Self {
+            listens: true,
             watchdog: sd_notify::watchdog_enabled(),
         }
     }
 
+    /// For a daemon that is not a service, such as the demo's: nobody is told.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            listens: false,
+            watchdog: None,
+        }
+    }
+
     pub fn ready(&self, status: &str) {
-        tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+        self.tell(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
     pub fn status(&self, status: &str) {
-        tell(&[NotifyState::Status(status)]);
+        self.tell(&[NotifyState::Status(status)]);
     }
 
     pub fn stopping(&self, status: &str) {
-        tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
+        self.tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
     }
 
     /// There was progress.
     pub fn alive(&self) {
         if self.watchdog.is_some() {
-            tell(&[NotifyState::Watchdog]);
+            self.tell(&[NotifyState::Watchdog]);
         }
     }
 
@@ -46,11 +58,14 @@ impl Systemd {
             .unwrap_or(Duration::from_secs(10))
             .clamp(Duration::from_millis(10), Duration::from_secs(10))
     }
-}
 
-fn tell(states: &[NotifyState<'_>]) {
-    // A socket that refuses is worth a line; no socket is the usual case outside systemd and no error.
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "systemd can't be told");
+    fn tell(&self, states: &[NotifyState<'_>]) {
+        if !self.listens {
+            return;
+        }
+        // A socket that refuses is worth a line; no socket is the usual case outside systemd and no error.
+        if let Err(error) = sd_notify::notify(states) {
+            tracing::warn!(%error, "systemd can't be told");
+        }
     }
 }
