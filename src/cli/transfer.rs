@@ -28,7 +28,7 @@ pub fn import(config: Option<&Path>, asked: &Import) -> Outcome {
         }
         wrong |= !report.problems.is_empty();
         out.line(format_args!(
-            "{name}: {} imported, {} refused",
+            "{name}: {} imported, {}",
             counted(report.imported, "document"),
             counted(report.problems.len(), "problem"),
         ))?;

@@ -6,7 +6,7 @@ use super::address_of;
 use crate::documents::DocumentType;
 use crate::sim::PhoneScript;
 use crate::store::{Change, Store, Write};
-use crate::types::AccountId;
+use crate::types::{AccountId, DocumentId};
 
 /// Documents written at once.
 const BATCH: usize = 1_000;
@@ -55,6 +55,9 @@ pub fn phones(
         let Some((user, realm)) = address_of(store, account, &id)? else {
             continue;
         };
+        if !registers(store, account, &id)? {
+            continue;
+        }
         let registrations = store.registrations(&user, &realm);
         if registrations.is_empty() {
             let host = format!("127.0.0.1:{}", FIRST_PORT + index);
@@ -84,4 +87,10 @@ pub fn phones(
         remarks.push("No device of the account registers.".to_owned());
     }
     Ok(phones)
+}
+
+/// A device with an address of its own is reached there, registered or not.
+fn registers(store: &Store, account: &AccountId, device: &DocumentId) -> Result<bool, Failure> {
+    let found = store.device(account, device)?;
+    Ok(found.is_some_and(|found| found.sip.ip().is_none() && found.sip.route().is_none()))
 }

@@ -6,26 +6,37 @@ use std::time::Duration;
 use super::super::demo::brief;
 use super::super::output::{Output, width};
 use super::super::table::shortened;
-use crate::callflow::{CallReport, Verdict};
+use crate::callflow::{Attempt, CallReport, Verdict};
 use crate::sim::{CallResult, Seen};
 
-/// The events of the caller's leg, as FreeSWITCH sends them.
+/// The events of the caller's leg, as FreeSWITCH sends them. Unless all are asked for, those are left out that tell
+/// nothing new: changes of state, and the completion of what is done in a moment.
 pub fn events(out: &mut Output, events: &[Seen], full: bool) -> io::Result<()> {
     out.line("\nEvents of the caller's leg")?;
-    for event in events {
+    for event in events.iter().filter(|event| full || is_telling(event)) {
         let what = match &event.application {
             Some((application, argument)) => {
                 let argument = match application.as_str() {
                     "bridge" if !full => brief(argument),
                     _ => argument.clone(),
                 };
-                format!("{:<26} {application} {argument}", event.name)
+                format!("{:<24} {application} {argument}", event.name)
             }
             None => event.name.to_owned(),
         };
         fitting(out, &format!("{} {what}", at(event.at)), full)?;
     }
     Ok(())
+}
+
+fn is_telling(event: &Seen) -> bool {
+    let quick = ["set", "unset", "export", "sched_transfer"];
+    let application = event.application.as_ref().map(|(name, _)| name.as_str());
+    match event.name {
+        "CHANNEL_STATE" | "CHANNEL_CALLSTATE" => false,
+        "CHANNEL_EXECUTE_COMPLETE" => application.is_none_or(|name| !quick.contains(&name)),
+        _ => true,
+    }
 }
 
 /// What was decided, the actions that ran, and whom they rang.
@@ -38,42 +49,42 @@ pub fn path(out: &mut Output, report: &CallReport, full: bool) -> io::Result<()>
         Verdict::Refused { refusal, why, .. } => {
             out.line(format_args!("  refused, {refusal}: {why}"))?;
         }
+        Verdict::HandedOver { .. } => out.line("  a leg that a sister node handed over")?,
         Verdict::None => out.line("  nothing was decided")?,
     }
-    for step in &report.path {
-        let key = step
-            .key
-            .as_ref()
-            .map_or_else(String::new, |key| format!("{key}: "));
-        let error = step
-            .error
-            .as_ref()
-            .map_or_else(String::new, |error| format!("; {error}"));
-        let line = format!(
-            "{} action {key}{} ({} ms{error})",
-            at(Duration::from_millis(step.at_ms)),
-            step.module,
-            step.took_ms
-        );
+    let mut attempts = report.attempts.iter().peekable();
+    for (index, step) in report.path.iter().enumerate() {
+        let key = step.key.as_ref();
+        let key = key.map_or_else(String::new, |key| format!("{key}: "));
+        let error = step.error.as_ref();
+        let error = error.map_or_else(String::new, |error| format!("; {error}"));
+        let when = at(Duration::from_millis(step.at_ms));
+        let line = format!("{when} {key}{}, {} ms{error}", step.module, step.took_ms);
         fitting(out, &line, full)?;
-    }
-    for attempt in &report.attempts {
-        let dial = match &attempt.dial_string {
-            Some(dial) if full => dial.clone(),
-            Some(dial) => brief(dial),
-            None => "nobody".to_owned(),
-        };
-        for (device, reason) in &attempt.skipped {
-            out.line(format_args!("             {device} is left out: {reason}"))?;
+        let next = report.path.get(index + 1);
+        let until = next.map_or(u64::MAX, |next| next.at_ms);
+        while let Some(attempt) = attempts.next_if(|attempt| attempt.at_ms < until) {
+            rings(out, attempt, full)?;
         }
-        let line = format!(
-            "{} rings {dial}: {}",
-            at(Duration::from_millis(attempt.at_ms)),
-            attempt.outcome
-        );
-        fitting(out, &line, full)?;
     }
-    Ok(())
+    attempts.try_for_each(|attempt| rings(out, attempt, full))
+}
+
+fn rings(out: &mut Output, attempt: &Attempt, full: bool) -> io::Result<()> {
+    let when = at(Duration::from_millis(attempt.at_ms));
+    for (device, reason) in &attempt.skipped {
+        out.line(format_args!("{when}   {device} is left out: {reason}"))?;
+    }
+    let outcome = &attempt.outcome;
+    match &attempt.dial_string {
+        Some(dial) if full => out.line(format_args!("{when}   rings {dial}: {outcome}")),
+        Some(dial) => fitting(
+            out,
+            &format!("{when}   rings {}: {outcome}", brief(dial)),
+            full,
+        ),
+        None => out.line(format_args!("{when}   {outcome}")),
+    }
 }
 
 /// How it ended, for the caller and for the log.
