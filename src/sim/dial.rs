@@ -61,7 +61,9 @@ impl Session {
                 if profile == "gateway" {
                     return self.dial_gateway(target, &variables);
                 }
-                if let Some((user, host)) = target.split_once('%') {
+                // Behind `sip:` a % is an escape of the URI, as in `fs_path=sip%3A...`.
+                let local = Some(target).filter(|target| !target.starts_with("sip"));
+                if let Some((user, host)) = local.and_then(|target| target.split_once('%')) {
                     let absent = HangupCause::UserNotRegistered;
                     return self.dial_registered(profile, user, host, &variables, absent);
                 }
