@@ -19,6 +19,8 @@
 mod compare;
 #[path = "vectors/devices.rs"]
 mod devices;
+#[path = "vectors/devices_documents.rs"]
+mod devices_documents;
 #[path = "vectors/devices_self_test.rs"]
 mod devices_self_test;
 #[path = "vectors/dial.rs"]

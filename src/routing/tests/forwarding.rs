@@ -179,7 +179,7 @@ fn identity_of_the_forwarded_leg() {
     };
     let shown = |scene: &Scene| scene.vars(0, [NUMBER, NAME, DIVERSION]);
     let diverted = "<sip:2001@acme.example.com>;reason=unconditional";
-    let outside = Scene::new(device(true, "+14155550177")).from_outside();
+    let outside = Scene::new(device(true, "+14155550177")).called_from_outside();
     assert_eq!(shown(&outside), ["+14155550199", "Carol", diverted]);
     // A caller of the account shows its external identity to the world.
     let mut inside = Scene::new(device(true, "+14155550177"));
@@ -201,7 +201,7 @@ fn identity_of_the_forwarded_leg() {
 
 #[test]
 fn hidden_callers_stay_hidden_on_the_way() {
-    let mut outside = Scene::new(forwarded(json!({}))).from_outside();
+    let mut outside = Scene::new(forwarded(json!({}))).called_from_outside();
     outside.caller.privacy.hide_number = true;
     assert_eq!(
         outside.vars(0, [NUMBER, PRIVACY]),
@@ -210,14 +210,14 @@ fn hidden_callers_stay_hidden_on_the_way() {
     let mut inside = Scene::new(forwarded(json!({})));
     inside.caller_documents.0 = json!({"caller_id_options": {"outbound_privacy": "full"}});
     assert_eq!(inside.var(0, PRIVACY), "screen:hide_name:hide_number");
-    let mut own = Scene::new(forwarded(json!({"keep_caller_id": false}))).from_outside();
+    let mut own = Scene::new(forwarded(json!({"keep_caller_id": false}))).called_from_outside();
     own.caller.privacy.hide_number = true;
     assert_eq!(own.var(0, PRIVACY), "-");
 }
 
 #[test]
 fn diversions_are_joined_and_can_be_switched_off() {
-    let mut scene = Scene::new(forwarded(json!({}))).from_outside();
+    let mut scene = Scene::new(forwarded(json!({}))).called_from_outside();
     scene.dialed = "4155550100";
     scene.caller.diversion = Some("<sip:1@b>;reason=user-busy".into());
     assert_eq!(

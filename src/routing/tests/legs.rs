@@ -6,9 +6,9 @@ const NUMBER: &str = "origination_caller_id_number";
 const NAME: &str = "origination_caller_id_name";
 
 #[test]
-fn hidden_callers_from_outside() {
+fn hidden_callers_called_from_outside() {
     let shown = |hide_name, hide_number| {
-        let mut scene = Scene::new(phone(json!({}))).from_outside();
+        let mut scene = Scene::new(phone(json!({}))).called_from_outside();
         scene.caller.privacy = Privacy {
             hide_name,
             hide_number,
@@ -43,7 +43,7 @@ fn formatters_cannot_undo_privacy() {
     let mut scene = Scene::new(phone(
         json!({"formatters": {"caller_id_name": {"value": "Kunde"}}}),
     ));
-    scene = scene.from_outside();
+    scene = scene.called_from_outside();
     assert_eq!(scene.var(0, NAME), "Kunde");
     scene.caller.privacy.hide_number = true;
     assert_eq!(scene.var(0, NAME), "Anonymous");
@@ -72,7 +72,7 @@ fn the_request_uris_user_can_be_formatted() {
 
 #[test]
 fn suppressed_caller_ids_leave_no_trace() {
-    let mut scene = Scene::new(phone(json!({}))).from_outside();
+    let mut scene = Scene::new(phone(json!({}))).called_from_outside();
     scene.options.suppress_clid = true;
     scene.caller.privacy.hide_number = true;
     assert_eq!(
@@ -117,7 +117,7 @@ fn the_actions_alert_info_beats_the_ringtone() {
     scene.options.alert_info = Some("action".into());
     assert_eq!(scene.var(0, "alert_info"), "action");
     scene.options.alert_info = None;
-    assert_eq!(scene.from_outside().var(0, "alert_info"), "out");
+    assert_eq!(scene.called_from_outside().var(0, "alert_info"), "out");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn recording_needs_the_media() {
         plan.legs[0].recording.as_ref().unwrap().format.as_str(),
         "wav"
     );
-    scene = scene.from_outside();
+    scene = scene.called_from_outside();
     assert!(scene.plan().unwrap().legs[0].recording.is_none());
 }
 

@@ -3,6 +3,7 @@
 mod forwarding;
 mod groups;
 mod legs;
+mod merging;
 mod refusals;
 
 use std::sync::Arc;
@@ -135,7 +136,7 @@ impl Scene {
         scene
     }
 
-    fn from_outside(mut self) -> Self {
+    fn called_from_outside(mut self) -> Self {
         self.caller.network = Network::Offnet;
         self.caller.number = "+14155550199".into();
         self.caller.name = "Carol".into();
