@@ -81,17 +81,17 @@ impl Session {
     }
 
     async fn driven(&self, gate: &Gate) {
-        if !self.hold(|| gate.is_connected() || gate.is_closed()).await {
+        let open = || gate.is_connected() || gate.is_closed();
+        if !self.hold(open, None).await {
             return;
         }
         if gate.is_connected() {
             let soon = Instant::now() + STRANDED;
-            self.hold(|| gate.is_closed() || Instant::now() >= soon)
-                .await;
+            self.hold(|| gate.is_closed(), Some(soon)).await;
         }
         if gate.is_closed() {
             // Closed before `connect` or at once after it: parked for good, whatever the dialplan says next.
-            self.hold(|| false).await;
+            self.hold(|| false, None).await;
             return;
         }
         self.parked();
@@ -105,8 +105,9 @@ impl Session {
         self.unparked();
     }
 
-    /// Waits without looking at the queue; false if the leg is hung up or sent elsewhere first.
-    async fn hold(&self, until: impl Fn() -> bool) -> bool {
+    /// Waits without looking at the queue, for a condition or a moment; false if the leg is hung up or
+    /// sent elsewhere first.
+    async fn hold(&self, until: impl Fn() -> bool, at: Option<Instant>) -> bool {
         loop {
             if matches!(self.interruption(), Some(Woken::HungUp | Woken::Detoured)) {
                 return false;
@@ -115,8 +116,14 @@ impl Session {
                 return true;
             }
             let changed = self.channel.changed.notified();
-            // A condition may hold by the clock alone.
-            let _ = tokio::time::timeout(STRANDED, changed).await;
+            match at {
+                None => changed.await,
+                Some(at) => tokio::select! {
+                    biased;
+                    () = changed => {}
+                    () = tokio::time::sleep_until(at) => return true,
+                },
+            }
         }
     }
 }

@@ -98,11 +98,6 @@ impl Subscription {
                 self.subclasses.clear();
                 known = true;
             } else if let Some(name) = EventSet::of(word) {
-                if self.names.is_all() {
-                    // A set that was ALL becomes all names but this one; subclasses still pass only if
-                    // they were named, which the simulation does not follow further.
-                    self.names = EventSet::all();
-                }
                 self.names = self.names.without(name);
                 known = true;
             }
