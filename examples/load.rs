@@ -215,6 +215,9 @@ async fn drive(mut stream: TcpStream) -> anyhow::Result<()> {
                 _ => {}
             }
         }
+        if input.is_empty() {
+            input = BytesMut::new();
+        }
         if stream.read_buf(&mut input).await? == 0 {
             return Ok(());
         }

@@ -108,7 +108,11 @@ impl Connection {
         loop {
             self.commands(&mut decoder, &mut input, &mut queue).await;
             stream.write_all(&self.out).await?;
-            self.out.clear();
+            // Most connections are silent most of the time: none keeps the room of its largest event.
+            self.out = BytesMut::new();
+            if input.is_empty() {
+                input = BytesMut::new();
+            }
             if self.ended {
                 stream.shutdown().await?;
                 // A client that is still writing would otherwise get a reset instead of our last words.
