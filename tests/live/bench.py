@@ -48,7 +48,7 @@ class Daemon:
             f'[store]\npath = "{self.folder}/store"\n'
             f'[nodes.node1]\naddress = "127.0.0.1:{node.settings.esl_port}"\npassword = "{password}"\n'
             f'[handoff]\nlisten = "127.0.0.1:{port}"\n'
-            '[log]\nformat = "json"\nlevel = "debug"\n', encoding="utf-8")
+            '[log]\nformat = "json"\nlevel = "info,linefinder=debug"\n', encoding="utf-8")
         lines = "".join(json.dumps(document) + "\n" for document in documents)
         imported = subprocess.run([self.program, "--config", str(self.config), "import", "-"], input=lines, text=True,
                                   capture_output=True, timeout=60)
@@ -65,10 +65,10 @@ class Daemon:
             self.wait_connected()
 
     def wait_connected(self, timeout=20):
-        """Until the node is live: the daemon's own api commands show in its log."""
+        """Until the daemon says that it is connected to the node, its resync included."""
         start = self._mark
-        self.wait(lambda: any("live" in json.dumps(line) and "node" in json.dumps(line)
-                              for line in self.lines()[start:]), timeout, "the node to be live")
+        self.wait(lambda: any(line.get("message") == "connected" for line in self.lines()[start:]), timeout,
+                  "the node to be connected")
         self._mark = len(self.lines())
 
     _mark = 0
@@ -143,7 +143,7 @@ class Bench:
             if self.start_daemon:
                 self.daemon.start(connected=self.password == ESL_PASSWORD)
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__(True, None, None)
             raise
         return self
 
@@ -153,8 +153,9 @@ class Bench:
         keep = os.environ.get("LINEFINDER_LIVE_LOGS")
         if keep and kind:
             self.node.collect_logs(keep)
-            text = (Path(self.folder.name) / "daemon.log").read_text(errors="replace")
-            (Path(keep) / "daemon.log").write_text(text)
+            log = Path(self.folder.name) / "daemon.log"
+            if log.is_file():
+                (Path(keep) / "daemon.log").write_text(log.read_text(errors="replace"))
         if getattr(self, "daemon", None) and self.daemon.process:
             try:
                 self.daemon.stop()

@@ -282,48 +282,27 @@ def hostile_caller_name():
         assert bench.node.wait_idle()
 
 
-FORMATS = {
-    "username": ("2001", "2001"), "e164": ("4155550123", "+14155550123"), "npan": ("+14155550123", "4155550123"),
-    "1npan": ("4155550123", "14155550123"), "strip_plus": ("4155550123", "14155550123"), "contact": ("2001", "2001"),
-}
+# invite_format, the number that the device was given or that is dialled, and the user that must arrive at the phone.
+FORMATS = [("username", None, None), ("contact", None, None), ("e164", "4155550123", "+14155550123"),
+           ("npan", "+14155550123", "4155550123"), ("1npan", "4155550123", "14155550123"),
+           ("strip_plus", "4155550123", "14155550123")]
 
 
 def invite_formats():
     """The request URI that arrives at the phone, for each format."""
-    users = {"1001": {}}
     documents = [account(), *device("1001")]
-    for number, (name, (dialled, _)) in enumerate(FORMATS.items()):
-        user = f"20{number:02}" if name not in ("username", "contact") else "2001" if name == "username" else "2050"
-        users[user] = name
-        documents.append({"type": "device", "account_id": "acme", "id": f"dev-{name}", "name": name,
-                          "sip": {"username": user, "password": f"secret-{user}", "invite_format": name}})
-        documents.append({"type": "callflow", "account_id": "acme", "id": f"flow-{name}",
-                          "numbers": [dialled if name not in ("username", "contact") else user],
-                          "patterns": [f"^99{number}$"],
-                          "flow": {"module": "device", "data": {"id": f"dev-{name}"}, "children": {}}})
-    # One number can lead to one flow only: formats that share a dialled number get a static number.
-    seen = {}
-    for document in documents:
-        if document["type"] == "callflow":
-            for dialled in list(document["numbers"]):
-                if dialled in seen:
-                    document["numbers"] = []
-                seen[dialled] = True
-    for document in documents:
-        if document["type"] == "device" and document["id"].startswith("dev-") and document["id"][4:] in FORMATS:
-            name = document["id"][4:]
-            if name not in ("username", "contact"):
-                document["sip"]["number"] = FORMATS[name][0]
+    for number, (name, did, _) in enumerate(FORMATS):
+        sip = {"invite_format": name, **({"number": did} if did else {})}
+        documents += device(str(3001 + number), **sip)
+    users = ["1001"] + [str(3001 + number) for number in range(len(FORMATS))]
     with Bench(documents=documents, users=tuple(users)) as bench:
         alice = bench.phone("1001")
-        for number, (name, (_, expected)) in enumerate(FORMATS.items()):
-            user = next(user for user, format in users.items() if format == name)
+        for user, (name, _, expected) in zip(users[1:], FORMATS):
             callee = bench.phone(user, answer(0))
-            with alice.call(f"99{number}") as call:
+            with alice.call(user) as call:
                 assert call.wait_answered(), f"{name}: {[r.status for r in call.responses]}"
                 uri = callee.wait_call().invite.uri
-                expected = user if name in ("username", "contact") else expected
-                assert uri.startswith(f"sip:{expected}@"), f"{name}: {uri}"
+                assert uri.startswith(f"sip:{expected or user}@"), f"{name}: {uri}"
                 call.bye()
             assert bench.node.wait_idle()
 
