@@ -148,21 +148,29 @@ class Bench:
         return self
 
     def __exit__(self, kind, *_):
-        for phone in self.phones:
-            phone.close()
+        try:
+            for phone in self.phones:
+                phone.close()
+            self._keep_logs(kind)
+            self._end_daemon()
+        finally:
+            self.node.close()
+            self.folder.cleanup()
+
+    def _keep_logs(self, failed):
         keep = os.environ.get("LINEFINDER_LIVE_LOGS")
-        if keep and kind:
+        if keep and failed:
             self.node.collect_logs(keep)
             log = Path(self.folder.name) / "daemon.log"
             if log.is_file():
                 (Path(keep) / "daemon.log").write_text(log.read_text(errors="replace"))
+
+    def _end_daemon(self):
         if getattr(self, "daemon", None) and self.daemon.process:
             try:
                 self.daemon.stop()
             except subprocess.TimeoutExpired:
                 self.daemon.kill()
-        self.node.close()
-        self.folder.cleanup()
 
     def phone(self, user, policy=None, register=True, **options):
         phone = Phone(user=user, domain=REALM, password=f"secret-{user}", server=self.node.internal, policy=policy,
