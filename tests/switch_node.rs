@@ -339,8 +339,13 @@ async fn registrations_are_read_and_followed() {
     unclear.retain(|(name, _)| *name != "contact");
     unclear.push(("contact", "<sip:(null)@(null)>"));
     peer.event(&unclear).await;
-    peer.expect("api show registrations as json").await;
-    peer.api(EMPTY).await;
+    peer.expect("api sofia xmlstatus").await;
+    peer.api("<profiles>\n<profile>\n<name>internal</name>\n<type>profile</type>\n</profile>\n</profiles>\n")
+        .await;
+    peer.expect("api sofia xmlstatus profile internal reg")
+        .await;
+    peer.api("<profile>\n<registrations>\n</registrations>\n</profile>\n")
+        .await;
     assert_eq!(stage.told().await, Told::Replaced(Vec::new()));
 }
 

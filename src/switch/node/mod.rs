@@ -10,6 +10,7 @@ mod run;
 mod session;
 mod settings;
 mod sink;
+mod sofia_table;
 mod state;
 mod take;
 

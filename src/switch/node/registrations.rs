@@ -6,7 +6,7 @@ use crate::esl::Event;
 use crate::types::NodeName;
 
 /// FreeSWITCH's own table counts a registration's end with this margin (esl spec 7.4).
-const LATE_MARGIN_S: i64 = 60;
+pub(super) const LATE_MARGIN_S: i64 = 60;
 
 /// A phone is registered: first time or refresh.
 #[derive(Debug, Clone, PartialEq, Eq)]

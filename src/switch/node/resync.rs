@@ -11,25 +11,25 @@ use super::super::wire::{CommandFailure, CommandQueue};
 use super::adrift::{self, Kill};
 use super::handle::Node;
 use super::park;
-use super::registrations::{row, rows};
+use super::registrations::{NotATable, RegistrationEvent, row, rows};
+use super::sofia_table;
 use super::take::{self, Owner};
 use crate::esl::{Command, Event, Line};
 use crate::types::HangupCause;
 
-/// Replaces the node's registrations by its own table.
+/// Replaces the node's registrations by its own table: mod_sofia's, which is never late, or the
+/// core's where mod_sofia does not answer in XML.
 pub(super) async fn registrations(
     node: &Node,
     context: &Context,
     queue: &CommandQueue,
 ) -> Result<(), CommandFailure> {
-    let answer = api(queue, "show", "registrations as json").await?;
-    match rows(&answer) {
-        Ok(rows) => {
-            let known: Vec<_> = rows.iter().filter_map(row).collect();
-            let unreadable = rows.len() - known.len();
-            if unreadable > 0 {
-                tracing::warn!(node = %node.name(), unreadable, "rows of FreeSWITCH's table of registrations can't be read");
-            }
+    let known = match from_sofia(node, queue).await? {
+        Ok(known) => Ok(known),
+        Err(_) => from_core(node, queue).await?,
+    };
+    match known {
+        Ok(known) => {
             tracing::debug!(node = %node.name(), registrations = known.len(), "registrations read");
             context.registrations.replace(node.name(), known);
         }
@@ -39,6 +39,55 @@ pub(super) async fn registrations(
         }
     }
     Ok(())
+}
+
+type Read = Result<Vec<RegistrationEvent>, NotATable>;
+
+async fn from_sofia(node: &Node, queue: &CommandQueue) -> Result<Read, CommandFailure> {
+    let profiles = match sofia_table::profiles(&api(queue, "sofia", "xmlstatus").await?) {
+        Ok(profiles) => profiles,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut known = Vec::new();
+    for profile in profiles {
+        let argument = format!("xmlstatus profile {profile} reg");
+        let answer = api(queue, "sofia", &argument).await?;
+        match sofia_table::table(&answer, &profile, jiff::Timestamp::now().as_second()) {
+            Ok(table) => {
+                report(node, &profile, &table);
+                known.extend(table.registrations);
+            }
+            // A profile that is being stopped between the two questions holds nobody.
+            Err(error) => {
+                tracing::warn!(node = %node.name(), profile, %error, "a profile's registrations can't be read");
+            }
+        }
+    }
+    Ok(Ok(known))
+}
+
+fn report(node: &Node, profile: &str, table: &sofia_table::Table) {
+    if table.unreadable > 0 || table.borrowed > 0 {
+        tracing::warn!(
+            node = %node.name(),
+            profile,
+            unreadable = table.unreadable,
+            with_anothers_password = table.borrowed,
+            "registrations left out: rows that can't be read, or made with another user's password"
+        );
+    }
+}
+
+async fn from_core(node: &Node, queue: &CommandQueue) -> Result<Read, CommandFailure> {
+    let answer = api(queue, "show", "registrations as json").await?;
+    Ok(rows(&answer).map(|rows| {
+        let known: Vec<_> = rows.iter().filter_map(row).collect();
+        let unreadable = rows.len() - known.len();
+        if unreadable > 0 {
+            tracing::warn!(node = %node.name(), unreadable, "rows of FreeSWITCH's table of registrations can't be read");
+        }
+        known
+    }))
 }
 
 /// Takes over calls that were parked while we were away, and looks after those adrift.
