@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::action::Outcome;
+use super::action::{ActionError, Outcome};
 use super::people;
 use super::report::{Attempt, AttemptOutcome};
 use super::stage::Stage;
 use super::{Call, Next, Office};
 use crate::routing::{
-    self, ActionOptions, BridgePlan, DialRequest, Explain, Member, NoLeg, Silent, Source, Strategy,
+    self, ActionOptions, BridgePlan, DialRequest, Explain, Member, NoLeg, Silent, Skipped, Source,
+    Strategy,
 };
 use crate::store::StoreError;
 use crate::switch::{Application, BridgeOutcome};
@@ -18,6 +19,8 @@ use crate::types::{DocumentId, HangupCause};
 #[derive(Debug, Clone)]
 pub struct Ring {
     pub members: Vec<Wanted>,
+    /// What the action names besides and can't be rung, and why.
+    pub left_out: Vec<Skipped>,
     pub source: Source,
     pub strategy: Strategy,
     pub options: ActionOptions,
@@ -35,7 +38,7 @@ pub struct Wanted {
 
 impl Wanted {
     /// Weight of a member that has none (device specification 2.10).
-    const WEIGHT: u32 = 20;
+    pub const WEIGHT: u32 = 20;
 
     #[must_use]
     pub const fn device(device_id: DocumentId) -> Self {
@@ -63,6 +66,17 @@ pub fn plan(
         .iter()
         .map(|wanted| people::member(call, office, wanted));
     let members: Vec<Member> = members.collect::<Result<_, _>>()?;
+    for left_out in &ring.left_out {
+        let (id, reason) = (&left_out.device_id, left_out.reason);
+        explain.note("skipped", format_args!("{id}: {reason}"));
+    }
+    if let ([], [first, ..]) = (members.as_slice(), ring.left_out.as_slice()) {
+        return Ok(Err(NoLeg {
+            error: first.reason,
+            cause: first.reason.cause(),
+            skipped: ring.left_out.clone(),
+        }));
+    }
     let mut options = Cow::Borrowed(&ring.options);
     if call.confirmed {
         options.to_mut().confirmed_leg = true;
@@ -72,39 +86,73 @@ pub fn plan(
         source = hop.source;
         options.to_mut().ignore_forward |= hop.forwarded;
     }
-    Ok(routing::plan(
-        &DialRequest {
-            settings: office.routing,
-            account_id: &call.account_id,
-            account: &call.account,
-            members: &members,
-            caller: &call.caller,
-            dialed: &call.dialed,
-            source,
-            strategy: ring.strategy,
-            options: &options,
-            node: &call.node,
-            aleg_profile: call.profile.as_deref(),
-            forward_chain: &call.forward_chain,
-            behind_loopback: call.behind_loopback,
-            now: office.now,
-            seed: office.seed,
-        },
-        explain,
-    ))
+    let request = DialRequest {
+        settings: office.routing,
+        account_id: &call.account_id,
+        account: &call.account,
+        members: &members,
+        caller: &call.caller,
+        dialed: &call.dialed,
+        source,
+        strategy: ring.strategy,
+        options: &options,
+        node: &call.node,
+        aleg_profile: call.profile.as_deref(),
+        forward_chain: &call.forward_chain,
+        behind_loopback: call.behind_loopback,
+        now: office.now,
+        seed: office.seed,
+    };
+    let mut planned = routing::plan(&request, explain);
+    let skipped = match &mut planned {
+        Ok(plan) => &mut plan.skipped,
+        Err(nobody) => &mut nobody.skipped,
+    };
+    skipped.splice(0..0, ring.left_out.iter().cloned());
+    Ok(planned)
 }
 
-/// Rings them. Answered: the flow stops when the conversation is over. Refused: to the child of
-/// the cause or of the SIP status, else to `_`. Nobody to ring: straight to `_`.
+/// How one attempt to ring somebody ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempted {
+    /// A conversation, which is over.
+    Answered,
+    /// Refused or not answered; `child` is the node's child for the cause, if it has one.
+    Failed { child: Option<String> },
+    /// There was nobody to ring.
+    Nobody,
+}
+
+impl From<Attempted> for Next {
+    /// Answered: the flow stops. Refused: to the child of the cause or of the SIP status, else to
+    /// `_`. Nobody to ring: straight to `_`.
+    fn from(attempted: Attempted) -> Self {
+        match attempted {
+            Attempted::Answered => Next::Stop(None),
+            Attempted::Failed { child: Some(child) } => Next::ContinueTo(child),
+            Attempted::Failed { child: None } | Attempted::Nobody => Next::Continue,
+        }
+    }
+}
+
+/// Rings them, and goes on by what comes of it.
 ///
 /// # Errors
 /// The switch or the store failed; the caller of an action goes on at `_`.
 pub async fn ring(stage: &mut Stage, ring: &Ring) -> Outcome {
+    Ok(attempt(stage, ring).await?.into())
+}
+
+/// Rings them once.
+///
+/// # Errors
+/// The switch or the store failed.
+pub async fn attempt(stage: &mut Stage, ring: &Ring) -> Result<Attempted, ActionError> {
     let plan = match plan(&stage.call, &stage.office(), ring, &mut Silent)? {
         Ok(plan) => plan,
         Err(nobody) => {
             nobody_to_ring(stage, &nobody);
-            return Ok(Next::Continue);
+            return Ok(Attempted::Nobody);
         }
     };
     let dial_string = plan.dial.render();
@@ -136,12 +184,12 @@ fn preparation(plan: &BridgePlan) -> Vec<Application> {
     applications
 }
 
-fn conclude(stage: &mut Stage, attempt: usize, outcome: &BridgeOutcome) -> Next {
+fn conclude(stage: &mut Stage, attempt: usize, outcome: &BridgeOutcome) -> Attempted {
     match *outcome {
         BridgeOutcome::Answered => {
             stage.end_attempt(attempt, AttemptOutcome::Answered);
             stage.failure = None;
-            Next::Stop(None)
+            Attempted::Answered
         }
         BridgeOutcome::Failed { cause, sip_status } => {
             stage.end_attempt(attempt, AttemptOutcome::Failed { cause, sip_status });
@@ -158,7 +206,7 @@ fn conclude(stage: &mut Stage, attempt: usize, outcome: &BridgeOutcome) -> Next 
                 child = taken.as_deref().unwrap_or("_"),
                 "the attempt failed"
             );
-            taken.map_or(Next::Continue, Next::ContinueTo)
+            Attempted::Failed { child: taken }
         }
     }
 }

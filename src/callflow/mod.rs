@@ -16,6 +16,7 @@ mod explain;
 mod live;
 mod lookup;
 mod media;
+mod members;
 mod numbers;
 mod people;
 mod refusal;

@@ -59,7 +59,7 @@ pub fn plan(request: &DialRequest<'_>, explain: &mut dyn Explain) -> Result<Brid
     if request.strategy != Strategy::Simultaneous && groups.len() > 1 {
         time_each(&mut groups, request.settings.bridge_timeout_s);
     }
-    let together = groups.iter().any(|legs| legs.len() > 1);
+    let together = options.ignore_early_media || groups.iter().any(|legs| legs.len() > 1);
     let global = global(request, &groups, together);
     let aleg = aleg(request, &groups, &members);
     Ok(assemble(groups, global, aleg, together, skipped))
@@ -95,6 +95,10 @@ fn global(request: &DialRequest<'_>, groups: &[Vec<BuiltLeg>], together: bool) -
         // Otherwise the first member's originate time-out ends the whole hunt.
         global.set_bool("originate_continue_on_timeout", true);
     }
+    if request.options.ignore_redirects {
+        // Otherwise the caller's leg itself is sent to the number that the phone names.
+        global.set_bool("outbound_redirect_fatal", true);
+    }
     if request.options.confirmed_leg {
         global.set("fail_on_single_reject", REFUSALS);
     } else if request.options.fail_on_single_reject {
@@ -125,6 +129,8 @@ fn aleg(
     aleg.set_bool("app_disable_expand_variables", true);
     if let Some(ringback) = request.options.ringback.as_deref() {
         aleg.set("ringback", ringback);
+        // What a caller hears who is answered already.
+        aleg.set("transfer_ringback", ringback);
     }
     let legs = || groups.iter().flatten();
     let each = legs().map(|built| (&built.leg, built.bypass));

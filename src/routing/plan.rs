@@ -91,8 +91,12 @@ pub struct ActionOptions {
     pub alert_info: Option<String>,
     pub ringback: Option<String>,
     pub fail_on_single_reject: bool,
-    /// The action rings devices whether or not they are forwarded (`ignore_forward` of groups).
+    /// Devices ring whether or not they are forwarded.
     pub ignore_forward: bool,
+    /// Media before the answer is not for the caller, who hears ringing.
+    pub ignore_early_media: bool,
+    /// A phone that answers with a redirection (302) has failed; it doesn't move the caller.
+    pub ignore_redirects: bool,
     /// This is the far side of a forwarded leg whose callee has to press a key: a refusal ends the
     /// attempt and is not retried over the next carrier (devices specification 4.5).
     pub confirmed_leg: bool,
@@ -142,6 +146,12 @@ pub enum LegError {
     InvalidUri,
     InvalidForwardNumber,
     NotRegistered,
+    /// A user without a device of their own.
+    NoDevices,
+    /// A member of a group that is left out for a time (`disable_until`).
+    DisabledForNow,
+    /// A kind of member that can't be rung.
+    UnknownKind,
 }
 
 impl LegError {
@@ -163,6 +173,9 @@ impl LegError {
             LegError::InvalidUri => "invalid_uri",
             LegError::InvalidForwardNumber => "invalid_forward_number",
             LegError::NotRegistered => "not_registered",
+            LegError::NoDevices => "no_devices",
+            LegError::DisabledForNow => "disabled_for_now",
+            LegError::UnknownKind => "unknown_kind",
         }
     }
 
@@ -174,7 +187,10 @@ impl LegError {
             LegError::AccountDisabled
             | LegError::EndpointDisabled
             | LegError::OwnerDisabled
-            | LegError::ExcludeFromQueues => HangupCause::SubscriberAbsent,
+            | LegError::ExcludeFromQueues
+            | LegError::NoDevices
+            | LegError::DisabledForNow
+            | LegError::UnknownKind => HangupCause::SubscriberAbsent,
             LegError::OwnerCalledSelf | LegError::EndpointCalledSelf => HangupCause::CallRejected,
             LegError::DoNotDisturb | LegError::UserBusy => HangupCause::UserBusy,
             LegError::ForwardLoop | LegError::ForwardHopLimit => HangupCause::ExchangeRoutingError,
@@ -194,6 +210,7 @@ impl fmt::Display for LegError {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
+    /// The device; of a member that led to none, the member.
     pub device_id: DocumentId,
     pub reason: LegError,
 }

@@ -46,6 +46,7 @@ enum DialStrategy {
 fn ring(data: Data) -> Ring {
     Ring {
         members: vec![Wanted::device(data.id)],
+        left_out: Vec::new(),
         source: Source::Device,
         strategy: match data.dial_strategy {
             DialStrategy::Simultaneous => Strategy::Simultaneous,

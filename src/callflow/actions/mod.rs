@@ -6,7 +6,9 @@ mod device;
 mod hangup;
 mod noop;
 mod response;
+mod ring_group;
 mod sleep;
+mod user;
 mod wait_for_hangup;
 
 use super::action::Entry;
@@ -19,7 +21,9 @@ pub const ALL: &[Entry] = &[
     Entry::of::<hangup::Hangup>(),
     Entry::of::<noop::Noop>(),
     Entry::of::<response::Response>(),
+    Entry::of::<ring_group::RingGroup>(),
     Entry::of::<sleep::Sleep>(),
+    Entry::of::<user::User>(),
     Entry::of::<wait_for_hangup::WaitForHangup>(),
 ];
 

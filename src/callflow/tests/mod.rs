@@ -6,5 +6,6 @@ mod coming_back;
 mod dialling;
 mod engine;
 mod explaining;
+mod groups;
 mod leg;
 mod world;
