@@ -231,7 +231,7 @@ impl<'a> Setup<'a> {
             ringback: own("ringback"),
             fail_on_single_reject: flag("fail_on_single_reject"),
             ignore_forward: flag("ignore_forward"),
-            confirmed_leg: false,
+            ..ActionOptions::default()
         }
     }
 
