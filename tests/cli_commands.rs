@@ -1,5 +1,13 @@
 //! The real binary: help, exit codes, and the commands that need no call.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, its helpers included"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -1,5 +1,13 @@
 //! The commands that place simulated calls, through the real binary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, its helpers included"
+)]
+
 use std::process::{Command, Output};
 
 fn run(arguments: &[&str]) -> Output {

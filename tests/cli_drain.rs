@@ -1,5 +1,13 @@
 //! A daemon that is told to stop: no new calls, those that are up go on.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, its helpers included"
+)]
+
 use std::io::Cursor;
 use std::net::SocketAddr;
 use std::time::Duration;

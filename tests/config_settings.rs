@@ -1,5 +1,13 @@
 //! The configuration: layers, mistakes, secrets, and the file that is shipped.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, its helpers included"
+)]
+
 use std::path::{Path, PathBuf};
 
 use linefinder::config::{Config, ConfigError, Origin, Problem};
