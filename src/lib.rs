@@ -10,6 +10,7 @@
 //! * [`store`] (documents): where documents live.
 //! * [`routing`] (documents, types, esl's escaping): the decisions, all pure.
 //! * [`callflow`] (routing, store, switch): the tree of actions that a call walks.
+//! * [`directory`] (routing, store, documents): what mod_xml_curl asks: who may register and call.
 //! * [`sim`] (esl): a simulated FreeSWITCH node on real TCP ports.
 //! * [`config`], [`telemetry`], [`daemon`], [`cli`]: wiring.
 
@@ -17,6 +18,7 @@ pub mod callflow;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod directory;
 pub mod documents;
 pub mod esl;
 pub mod routing;

@@ -16,6 +16,10 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             "callflow",
             &["routing", "store", "switch", "documents", "types", "esl"][..],
         ),
+        (
+            "directory",
+            &["routing", "store", "documents", "types", "esl"][..],
+        ),
         ("sim", &["esl", "types"][..]),
     ])
 }

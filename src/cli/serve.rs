@@ -75,7 +75,12 @@ impl From<StartError> for Failure {
             {
                 Exit::NoPermission
             }
-            StartError::Listen(_) => Exit::Unavailable,
+            StartError::Directory(listen)
+                if listen.error.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Exit::NoPermission
+            }
+            StartError::Listen(_) | StartError::Directory(_) => Exit::Unavailable,
             StartError::Switch(_) => Exit::Config,
         };
         Failure::new(exit, error)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::directory::{DirectorySettings, read_directory};
 use super::layers::Layers;
 use super::node::{NodeSettings, read_nodes};
 use super::problem::ConfigError;
@@ -25,6 +26,7 @@ pub struct Config {
     pub store: StoreSettings,
     pub nodes: BTreeMap<NodeName, NodeSettings>,
     pub handoff: HandoffSettings,
+    pub directory: DirectorySettings,
     pub routing: routing::Settings,
     pub callflow: callflow::Settings,
     pub log: LogSettings,
@@ -66,6 +68,7 @@ impl Config {
             store: reader.section("store"),
             nodes: read_nodes(&mut reader, credentials.as_deref()),
             handoff: reader.section("handoff"),
+            directory: read_directory(&mut reader, credentials.as_deref()),
             routing: reader.section("routing"),
             callflow: reader.section("callflow"),
             log: reader.section("log"),

@@ -175,7 +175,7 @@ fn find_password(
 }
 
 /// The first line of the file.
-fn read_secret(path: &Path) -> Result<Secret, String> {
+pub(super) fn read_secret(path: &Path) -> Result<Secret, String> {
     let unreadable = |why: &dyn fmt::Display| format!("{} can't be read: {why}", path.display());
     let size = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
     if size.len() > PASSWORD_FILE_LIMIT {

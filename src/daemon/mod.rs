@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::callflow::{self, CallReport};
 use crate::config::{Config, NodeSettings};
+use crate::directory;
 use crate::store::Store;
 use crate::switch::{self, IncomingCall, Switch, SwitchSettings};
 use crate::types::NodeName;
@@ -36,6 +37,8 @@ const STORE_WITHIN: Duration = Duration::from_secs(10);
 pub enum StartError {
     #[error("{0}; [handoff] listen names the address: free it or choose another")]
     Listen(switch::ListenError),
+    #[error("{0}; [directory] listen names the address: free it or choose another")]
+    Directory(directory::ListenError),
     #[error(transparent)]
     Switch(switch::StartError),
 }
@@ -44,6 +47,7 @@ pub enum StartError {
 pub struct Daemon {
     store: Store,
     switch: Switch,
+    directory: Option<directory::Server>,
     incoming: mpsc::Receiver<IncomingCall>,
     context: callflow::Context,
     drain: Duration,
@@ -62,6 +66,7 @@ impl Daemon {
         store: Store,
         shutdown: &CancellationToken,
     ) -> Result<Daemon, StartError> {
+        let directory = directory(config, &store)?;
         let sink = Arc::new(registrations::Keeper(store.clone()));
         let (switch, incoming) = Switch::start(switch_settings(config), sink, shutdown).map_err(
             |error| match error {
@@ -77,6 +82,7 @@ impl Daemon {
         Ok(Daemon {
             store,
             switch,
+            directory,
             incoming,
             context,
             drain: Duration::from_secs(config.handoff.drain_s),
@@ -89,6 +95,12 @@ impl Daemon {
     #[must_use]
     pub fn listening(&self) -> Option<SocketAddr> {
         self.switch.listening()
+    }
+
+    /// Where the directory listens.
+    #[must_use]
+    pub fn directory(&self) -> Option<SocketAddr> {
+        self.directory.as_ref().map(directory::Server::address)
     }
 
     /// The nodes and what is known of them.
@@ -109,6 +121,9 @@ impl Daemon {
     pub async fn run(mut self, systemd: &Systemd, hurry: &CancellationToken) {
         let let_go = CancellationToken::new();
         let calls = TaskTracker::new();
+        // It closes its listener as soon as `shutdown` is cancelled, while calls are still drained.
+        let directory = self.directory.take();
+        let directory = directory.map(|server| tokio::spawn(server.run(self.shutdown.clone())));
         let mut told = status::line(&self.switch);
         systemd.ready(&told);
         tracing::info!(status = told, "ready");
@@ -131,6 +146,11 @@ impl Daemon {
             }
         }
         self.stop(systemd, hurry, calls, let_go).await;
+        if let Some(directory) = directory
+            && directory.await.is_err()
+        {
+            tracing::error!("the directory failed");
+        }
     }
 
     fn take(&self, call: IncomingCall, calls: &TaskTracker, let_go: &CancellationToken) {
@@ -222,6 +242,15 @@ impl Daemon {
             }
         }
     }
+}
+
+fn directory(config: &Config, store: &Store) -> Result<Option<directory::Server>, StartError> {
+    let Some(listen) = config.directory.listen else {
+        return Ok(None);
+    };
+    let settings = config.directory.answering(&config.routing.sip_profile);
+    let bound = directory::Server::bind(listen, store.clone(), settings);
+    bound.map(Some).map_err(StartError::Directory)
 }
 
 fn switch_settings(config: &Config) -> SwitchSettings {

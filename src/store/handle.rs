@@ -163,6 +163,13 @@ impl Store {
         self.core().device_by_ip(ip)
     }
 
+    /// All enabled devices with a `sip.ip`, by address. Goes through the whole index: for seldom use, off the runtime.
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn devices_with_ip(&self) -> Result<Vec<(IpAddr, AccountId, DocumentId)>, StoreError> {
+        self.core().devices_with_ip()
+    }
+
     /// All callflows of the account with this exact number, in id order.
     /// # Errors
     /// The disk, or a damaged record.

@@ -148,6 +148,19 @@ pub(super) fn ip_prefix(ip: IpAddr) -> Vec<u8> {
     join(b'I', &[ip.to_canonical().to_string().as_bytes(), b""])
 }
 
+/// Prefix of all static addresses.
+pub(super) fn ips() -> Vec<u8> {
+    vec![b'I']
+}
+
+/// The address and the device of an `I` key whose device is enabled.
+pub(super) fn enabled_at_ip(key: &[u8]) -> Option<(IpAddr, AccountId, DocumentId)> {
+    let rest = key.strip_prefix(b"I")?;
+    let (ip, rest) = rest.split_at_checked(rest.iter().position(|byte| *byte == 0)?)?;
+    let (account, id) = owner(rest.strip_prefix(b"\x000")?)?;
+    Some((std::str::from_utf8(ip).ok()?.parse().ok()?, account, id))
+}
+
 pub(super) fn ip(ip: IpAddr, enabled: bool, account: &str, id: &str) -> Vec<u8> {
     let mut key = ip_prefix(ip);
     key.push(if enabled { b'0' } else { b'1' });

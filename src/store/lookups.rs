@@ -97,6 +97,18 @@ impl Core {
         }
     }
 
+    /// Enabled devices with a static address, by address.
+    pub(super) fn devices_with_ip(
+        &self,
+    ) -> Result<Vec<(IpAddr, AccountId, DocumentId)>, StoreError> {
+        let mut found = Vec::new();
+        for item in self.disk.prefix(&keys::ips()) {
+            let (key, _) = item?;
+            found.extend(keys::enabled_at_ip(&key));
+        }
+        Ok(found)
+    }
+
     /// Ids at the end of the keys under `prefix`, in order.
     fn ids(&self, prefix: &[u8]) -> Result<Vec<DocumentId>, StoreError> {
         let found = self.lookups.or_load(prefix, || {

@@ -1,0 +1,145 @@
+//! From an HTTP request to a reply.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+
+use super::answer::Answer;
+use super::form::Form;
+use super::question::Question;
+use super::settings::Settings;
+use super::{networks, users};
+use crate::store::{Store, StoreError};
+
+/// Bytes of a question. FreeSWITCH's largest, a channel with all its variables, has some 10 kB.
+const QUESTION_LIMIT: usize = 256 * 1024;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+struct Shared {
+    store: Store,
+    settings: Settings,
+}
+
+/// The service, for the server to run.
+pub(super) fn service(store: Store, settings: Settings) -> Router {
+    Router::new()
+        .route("/v1/directory", post(directory))
+        .fallback(|| async { told(StatusCode::NOT_FOUND, "the directory is at /v1/directory") })
+        .with_state(Arc::new(Shared { store, settings }))
+}
+
+async fn directory(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let authorization = request.headers().get(header::AUTHORIZATION);
+    if let Some(credentials) = &shared.settings.credentials
+        && !credentials.match_header(authorization.map(HeaderValue::as_bytes))
+    {
+        tracing::warn!(
+            presented = authorization.is_some(),
+            "a look-up without the right credentials; compare gateway-credentials in xml_curl.conf.xml with [directory]"
+        );
+        let mut refused = told(StatusCode::UNAUTHORIZED, "wrong or missing credentials");
+        let challenge = HeaderValue::from_static("Basic realm=\"linefinder\"");
+        refused
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, challenge);
+        return refused;
+    }
+    if !is_form(request.headers()) {
+        return told(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "expected a form: application/x-www-form-urlencoded",
+        );
+    }
+    let body = match axum::body::to_bytes(request.into_body(), QUESTION_LIMIT).await {
+        Ok(body) => body,
+        Err(error) if is_too_long(&error) => {
+            return told(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "expected a form of at most 256 KiB",
+            );
+        }
+        Err(_) => return told(StatusCode::BAD_REQUEST, "the form ended early"),
+    };
+    let answer = match Question::read(&Form::parse(&body)) {
+        // All addresses are gone through: seldom asked, when lists are loaded, and long for a large system.
+        Question::Networks { .. } | Question::AddressLists => {
+            let task =
+                tokio::task::spawn_blocking(move || reply(&shared.store, &shared.settings, &body));
+            task.await
+                .unwrap_or_else(|failed| Err(StoreError::Disk(failed.to_string())))
+        }
+        _ => reply(&shared.store, &shared.settings, &body),
+    };
+    match answer {
+        Ok(text) => {
+            let kind = [(header::CONTENT_TYPE, "text/xml; charset=utf-8")];
+            (kind, text).into_response()
+        }
+        // Anything but 200 makes FreeSWITCH ask its next binding, such as another daemon.
+        Err(error) => {
+            tracing::error!(%error, "a look-up can't be answered");
+            told(StatusCode::SERVICE_UNAVAILABLE, "the store can't be read")
+        }
+    }
+}
+
+/// The reply to a posted form: an XML document, "not found" for what is not ours.
+///
+/// # Errors
+/// The store can't be read.
+pub fn reply(store: &Store, settings: &Settings, body: &[u8]) -> Result<String, StoreError> {
+    let question = Question::read(&Form::parse(body));
+    let answer = match &question {
+        Question::Proof(proof) => users::prove(store, settings, proof)?,
+        Question::User(who) => users::describe(store, settings, who)?,
+        Question::Networks { domain } => networks::of_domain(store, domain)?,
+        Question::AddressLists => networks::lists(store)?,
+        Question::Other => Answer::NotFound,
+    };
+    let known = !matches!(answer, Answer::NotFound);
+    match &question {
+        Question::Proof(proof) => {
+            let who = &proof.who;
+            tracing::debug!(user = %who.user, realm = %who.domain, known, "a password is to be checked");
+        }
+        Question::User(who) => {
+            tracing::debug!(user = %who.user, realm = %who.domain, known, "a user is asked for")
+        }
+        Question::Networks { domain } => {
+            tracing::debug!(realm = %domain, known, "addresses are asked for")
+        }
+        Question::AddressLists => tracing::debug!("address lists are asked for"),
+        Question::Other => tracing::trace!("a question that is not ours"),
+    }
+    Ok(answer.render())
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case(FORM)
+}
+
+/// The limit is somewhere in the chain of causes.
+fn is_too_long(error: &axum::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(one) = cause {
+        if one.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        cause = one.source();
+    }
+    false
+}
+
+fn told(status: StatusCode, text: &'static str) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (status, kind, Body::from(format!("{text}\n"))).into_response()
+}

@@ -1,0 +1,30 @@
+//! What an operator chooses.
+
+use super::credentials::Credentials;
+
+/// The dialplan context of the project's own fragments for phones.
+pub const DEFAULT_CONTEXT: &str = "from-device";
+
+/// How questions are answered.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What FreeSWITCH has to present; None only behind a loopback address.
+    pub credentials: Option<Credentials>,
+    /// Dialplan context of calls from devices.
+    pub user_context: String,
+    /// Milliseconds that FreeSWITCH may keep an answer about a user; 0: not at all.
+    pub cacheable_ms: u64,
+    /// Sofia profile of dial strings when the question names none.
+    pub sip_profile: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            credentials: None,
+            user_context: DEFAULT_CONTEXT.into(),
+            cacheable_ms: 0,
+            sip_profile: "internal".into(),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Whether a user is there, and what FreeSWITCH is told of him.
+
+use std::sync::Arc;
+
+use super::answer::{Answer, User};
+use super::digest::A1;
+use super::question::{self, Proof};
+use super::settings::Settings;
+use super::xml::{Unfit, Value};
+use crate::documents::{AuthMethod, Device};
+use crate::routing::{DialLeg, DialString, Endpoint, Variables};
+use crate::store::{Store, StoreError};
+use crate::types::{AccountId, DocumentId};
+
+/// An enabled device of an enabled account.
+struct Found {
+    account: AccountId,
+    id: DocumentId,
+    device: Arc<Device>,
+}
+
+/// The answer to somebody who gives a password.
+///
+/// # Errors
+/// The store can't be read.
+pub fn prove(store: &Store, settings: &Settings, proof: &Proof<'_>) -> Result<Answer, StoreError> {
+    let who = &proof.who;
+    if let Some(to) = &proof.register
+        && !(same(&who.user, to.user.as_deref()) && same(&who.domain, to.host.as_deref()))
+    {
+        // FreeSWITCH proves the name in Authorization and stores the row for To: one user would register as another.
+        tracing::warn!(
+            user = %who.user, realm = %who.domain,
+            to_user = to.user.as_deref(), to_realm = to.host.as_deref(),
+            "registration refused: it is for another user than the one whose password is given"
+        );
+        return Ok(Answer::NotFound);
+    }
+    let Some(found) = find(store, who)? else {
+        return Ok(Answer::NotFound);
+    };
+    if found.device.sip.method == AuthMethod::Ip {
+        tracing::debug!(user = %who.user, realm = %who.domain, "this device calls by its address, not by a password");
+        return Ok(Answer::NotFound);
+    }
+    // The digest is made from the name as the phone spells it, which may differ from ours in its case.
+    let username = proof.username.as_deref().unwrap_or(&who.user);
+    if !same(&who.user, Some(username)) {
+        return Ok(Answer::NotFound);
+    }
+    let realm = proof
+        .realm
+        .as_deref()
+        .filter(|realm| same(&who.domain, Some(realm)));
+    let realm = realm.unwrap_or(&who.domain);
+    let password = found.device.sip.password().unwrap_or_default();
+    let Some(a1) = A1::of(username, realm, password) else {
+        tracing::warn!(user = %who.user, realm = %who.domain, "this device has no password and can't register");
+        return Ok(Answer::NotFound);
+    };
+    let profile = proof.profile.as_deref().unwrap_or(&settings.sip_profile);
+    Ok(written(&found, settings, who, a1, profile))
+}
+
+/// What is known of a user, asked for anything but a password.
+///
+/// # Errors
+/// The store can't be read.
+pub fn describe(
+    store: &Store,
+    settings: &Settings,
+    who: &question::User<'_>,
+) -> Result<Answer, StoreError> {
+    let Some(found) = find(store, who)? else {
+        return Ok(Answer::NotFound);
+    };
+    let sip = &found.device.sip;
+    let password = sip
+        .password()
+        .filter(|_| sip.method == AuthMethod::Password);
+    // FreeSWITCH may use the answer for the next registration: without a hash it would let everybody in.
+    let a1 = password.and_then(|password| A1::of(&who.user, &who.domain, password));
+    let a1 = a1.unwrap_or_else(A1::unknowable);
+    Ok(written(&found, settings, who, a1, &settings.sip_profile))
+}
+
+fn find(store: &Store, who: &question::User<'_>) -> Result<Option<Found>, StoreError> {
+    let Some((account, id)) = store.device_by_address(&who.user, &who.domain)? else {
+        return Ok(None);
+    };
+    let Some(device) = store.device(&account, &id)? else {
+        return Ok(None);
+    };
+    let enabled = store
+        .account(&account)?
+        .is_some_and(|account| account.is_enabled());
+    if !enabled || !device.is_enabled() {
+        tracing::info!(account_id = %account, device_id = %id, "the device or its account is disabled");
+        return Ok(None);
+    }
+    Ok(Some(Found {
+        account,
+        id,
+        device,
+    }))
+}
+
+/// Names compare without case, as the store's look-ups do.
+fn same(known: &str, other: Option<&str>) -> bool {
+    other.is_some_and(|other| known == other || known.to_lowercase() == other.to_lowercase())
+}
+
+fn written(
+    found: &Found,
+    settings: &Settings,
+    who: &question::User<'_>,
+    a1: A1,
+    profile: &str,
+) -> Answer {
+    match user(found, settings, who, a1, profile) {
+        Ok(user) => Answer::User(Box::new(user)),
+        Err(unfit) => {
+            tracing::warn!(
+                account_id = %found.account, device_id = %found.id, error = %unfit,
+                "this device can't be told to FreeSWITCH"
+            );
+            Answer::NotFound
+        }
+    }
+}
+
+fn user(
+    found: &Found,
+    settings: &Settings,
+    who: &question::User<'_>,
+    a1: A1,
+    profile: &str,
+) -> Result<User, Unfit> {
+    let mut variables = vec![
+        ("user_context", Value::new(&settings.user_context)?),
+        ("lf_account_id", Value::new(found.account.as_str())?),
+        ("lf_device_id", Value::new(found.id.as_str())?),
+    ];
+    if let Some(owner) = owner(&found.device) {
+        variables.push(("lf_owner_id", Value::new(owner)?));
+    }
+    Ok(User {
+        // FreeSWITCH looks for what it asked for, and makes the channel's user_name and domain_name of it.
+        id: Value::new(&who.user)?,
+        domain: Value::new(&who.domain)?,
+        a1,
+        dial_string: dial_string(found, profile, who).and_then(|text| Value::new(&text).ok()),
+        cacheable_ms: settings.cacheable_ms,
+        variables,
+    })
+}
+
+/// The effective owner (devices specification 1.1): the only hotdesked user, else `owner_id`.
+fn owner(device: &Device) -> Option<&str> {
+    match &*device.hotdesk_users {
+        [] => device.owner_id.as_deref(),
+        [only] => Some(only),
+        _ => None,
+    }
+}
+
+/// The registration of the user, for `user/` endpoints. None: never registered, or a name that a dial string can't hold.
+fn dial_string(found: &Found, profile: &str, who: &question::User<'_>) -> Option<String> {
+    if found.device.sip.method == AuthMethod::Ip {
+        return None;
+    }
+    let profile = found.device.sip.custom_sip_interface().unwrap_or(profile);
+    let address = format!("sofia/{profile}/{}%{}", who.user, who.domain);
+    let endpoint = Endpoint::sofia_route(&address).ok()?;
+    let leg = DialLeg {
+        variables: Variables::default(),
+        endpoint,
+    };
+    let dial_string = DialString {
+        global: Variables::default(),
+        groups: vec![vec![leg]],
+    };
+    Some(dial_string.render())
+}
