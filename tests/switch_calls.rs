@@ -10,7 +10,7 @@ use linefinder::types::HangupCause;
 use support::peer::{Peer, event, soon};
 use support::scenes::{
     CORE, EMPTY, Stage, application, brisk, channel, complete, greet, greet_as, hangup, log_in,
-    park, with_node,
+    park, with_node, with_node_of,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -232,9 +232,9 @@ async fn a_lost_node_ends_control_and_leaves_talking_parties_alone() {
     // The same FreeSWITCH again: the call is in a bridge, so it is left alone.
     let mut peer = Peer::accept(&listener).await;
     greet_as(&mut peer, CORE, EMPTY, &channels("u-1", "bridge")).await;
-    peer.expect("api uuid_getvar u-1 originate_disposition")
-        .await;
-    peer.api("SUCCESS").await;
+    peer.expect("api uuid_dump u-1 json").await;
+    let joined = [("variable_bridge_uuid", "b-1")];
+    peer.api(&dump_with("u-1", "17", "bridge", &joined)).await;
     stage.live().await;
     // It ends later without success, and nobody else would end it.
     let failed = [
@@ -256,8 +256,15 @@ fn channels(uuid: &str, application: &str) -> String {
 }
 
 fn dump(uuid: &str, timer: &str) -> String {
+    dump_with(uuid, timer, "park", &[])
+}
+
+fn dump_with(uuid: &str, timer: &str, application: &str, more: &[(&str, &str)]) -> String {
+    let running = ("variable_current_application", application);
     let fields: serde_json::Map<String, serde_json::Value> = channel(uuid, timer)
         .into_iter()
+        .chain([running])
+        .chain(more.iter().copied())
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect();
     serde_json::Value::Object(fields).to_string()
@@ -306,6 +313,8 @@ async fn a_call_in_the_middle_of_its_flow_is_not_left_in_silence() {
     soon("the loss", playing).await.unwrap().unwrap_err();
     let mut peer = Peer::accept(&listener).await;
     greet_as(&mut peer, CORE, EMPTY, &channels("u-1", "playback")).await;
+    peer.expect("api uuid_dump u-1 json").await;
+    peer.api(&dump_with("u-1", "17", "playback", &[])).await;
     peer.expect("api uuid_kill u-1 NORMAL_TEMPORARY_FAILURE")
         .await;
     peer.api("+OK\n").await;
@@ -319,8 +328,8 @@ async fn a_call_that_ended_while_we_were_away_is_asked_for_and_forgotten() {
     soon("the loss", call.leg.gone().cancelled()).await;
     let mut peer = Peer::accept(&listener).await;
     greet(&mut peer).await;
-    peer.expect("api uuid_exists u-1").await;
-    peer.api("false").await;
+    peer.expect("api uuid_dump u-1 json").await;
+    peer.api("-ERR No such channel!\n").await;
     stage.live().await;
 }
 
@@ -380,4 +389,25 @@ async fn events_between_subscription_and_table_are_not_lost() {
     peer.expect("api status").await;
     peer.api("UP").await;
     soon("the answer", asked).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_an_earlier_process_left_in_park_is_taken_back() {
+    let (mut stage, listener) = with_node_of(brisk(), Some("store-1")).await;
+    let mut peer = Peer::accept(&listener).await;
+    let table = r#"{"row_count":2,"rows":[
+        {"uuid":"u-1","direction":"inbound","application":"bridge"},
+        {"uuid":"u-2","direction":"inbound","application":"playback"}]}"#;
+    greet_as(&mut peer, CORE, EMPTY, table).await;
+    peer.expect("api uuid_getvar u-1 lf_owner").await;
+    peer.api("store-1").await;
+    peer.expect("api uuid_getvar u-2 lf_owner").await;
+    peer.api("another").await;
+    peer.expect("api uuid_dump u-1 json").await;
+    let failed = [("variable_originate_disposition", "NO_ANSWER")];
+    peer.api(&dump_with("u-1", "17", "bridge", &failed)).await;
+    peer.expect("api sched_del 17").await;
+    peer.api("+OK Deleted: 0\n").await;
+    let call = stage.call().await;
+    assert_eq!(call.arrival.call.as_str(), "u-1");
 }

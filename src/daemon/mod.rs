@@ -68,12 +68,11 @@ impl Daemon {
     ) -> Result<Daemon, StartError> {
         let directory = directory(config, &store)?;
         let sink = Arc::new(registrations::Keeper(store.clone()));
-        let (switch, incoming) = Switch::start(switch_settings(config), sink, shutdown).map_err(
-            |error| match error {
+        let (switch, incoming) = Switch::start(switch_settings(config, &store), sink, shutdown)
+            .map_err(|error| match error {
                 switch::StartError::Listen(error) => StartError::Listen(error),
                 other => StartError::Switch(other),
-            },
-        )?;
+            })?;
         let context = callflow::Context::new(
             store.clone(),
             config.routing.clone(),
@@ -253,7 +252,7 @@ fn directory(config: &Config, store: &Store) -> Result<Option<directory::Server>
     bound.map(Some).map_err(StartError::Directory)
 }
 
-fn switch_settings(config: &Config) -> SwitchSettings {
+fn switch_settings(config: &Config, store: &Store) -> SwitchSettings {
     let handoff = &config.handoff;
     let claim = Duration::from_millis(handoff.claim_timeout_ms);
     let node = |(name, node): (&NodeName, &NodeSettings)| {
@@ -271,6 +270,7 @@ fn switch_settings(config: &Config) -> SwitchSettings {
         listen: handoff.socket.then_some(handoff.listen),
         allow: Arc::new(move |ip| allow.iter().any(|subnet| subnet.contains(ip))),
         max_calls: handoff.max_calls,
+        owner: Some(store.id().to_owned()),
         claim,
     }
 }

@@ -311,6 +311,12 @@ impl Store {
         verify::rebuild(self.core())
     }
 
+    /// Names this store, and no other, for as long as it exists.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.inner.store_id
+    }
+
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.core().path

@@ -21,7 +21,7 @@ pub(super) struct Inner {
     /// Behind an option only to be dropped in order.
     pub(super) committer: Option<Committer>,
     write_behind: Option<std::thread::JoinHandle<()>>,
-    store_id: String,
+    pub(super) store_id: String,
     // The last two, and in this order: dropped when the database is closed.
     folder: Option<RemovedOnDrop>,
     _lock: File,

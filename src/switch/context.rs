@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::arrival::IncomingCall;
 use super::capacity::Capacity;
 use super::node::RegistrationSink;
+use crate::esl::Line;
 
 /// Who may connect to the outbound listener.
 pub type Allowed = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
@@ -18,6 +19,8 @@ pub(crate) struct Context {
     pub(crate) capacity: Capacity,
     pub(crate) calls: mpsc::Sender<IncomingCall>,
     pub(crate) registrations: Arc<dyn RegistrationSink>,
+    /// Written on the calls that we claim.
+    pub(crate) owner: Option<Line>,
     /// One task a call; drained when we stop.
     pub(crate) live: TaskTracker,
     /// No new calls.

@@ -15,6 +15,7 @@ use super::context::{Allowed, Context};
 use super::listener::{ListenError, OutboundListener};
 use super::node::{self, Node, NodeSettings, RegistrationSink};
 use super::outbound::Reception;
+use crate::esl::{CommandError, Line};
 use crate::types::{InvalidId, NodeName};
 
 /// New calls that may wait for the engine to take them.
@@ -34,6 +35,9 @@ pub struct SwitchSettings {
     pub allow: Allowed,
     /// Calls at once.
     pub max_calls: usize,
+    /// The same after a restart, and no other daemon's: calls that a process of ours had claimed
+    /// and left behind are known by it. None: they are not looked for.
+    pub owner: Option<String>,
     /// How long a new call waits for the engine before it is left to its fallback; less than
     /// the dialplan's own timer of 3 s.
     pub claim: Duration,
@@ -46,6 +50,7 @@ impl Default for SwitchSettings {
             listen: None,
             allow: Arc::new(|ip: IpAddr| ip.is_loopback()),
             max_calls: 10_000,
+            owner: None,
             claim: Duration::from_millis(1_500),
         }
     }
@@ -58,6 +63,8 @@ pub enum StartError {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Name(#[from] InvalidId),
+    #[error(transparent)]
+    Owner(#[from] CommandError),
 }
 
 /// The nodes, the outbound listener, and the calls that they bring. Cheap to clone.
@@ -91,6 +98,10 @@ impl Switch {
             capacity: Capacity::new(settings.max_calls),
             calls,
             registrations,
+            owner: settings
+                .owner
+                .map(|owner| Line::new("owner", owner))
+                .transpose()?,
             live: TaskTracker::new(),
             stopping: shutdown.child_token(),
             stop_now: CancellationToken::new(),

@@ -256,6 +256,34 @@ def waiting_in_park_when_the_daemon_comes():
         assert bob.calls[0].wait_ended()
 
 
+def killed_while_ringing_and_back():
+    """Parked, nobody answers, and the daemon was killed meanwhile: its successor finds the caller and does not
+    leave him there."""
+    with Bench(park=True) as bench:
+        alice, bob = bench.phone("1001"), bench.phone("1003", ring())
+        call = alice.call("1003")
+        assert call.wait_ringing() and bob.wait_call()
+        bench.daemon.kill()
+        bench.daemon.start()
+        assert call.wait_ended(20), "the caller waits for ever"
+        assert bench.node.wait_idle()
+
+
+def killed_then_back_in_park():
+    """The same, with the phone's time up before the successor comes: the flow begins anew."""
+    with Bench(park=True) as bench:
+        alice, bob = bench.phone("1001"), bench.phone("1003", ring())
+        call = alice.call("1003")
+        assert call.wait_ringing() and bob.wait_call()
+        bench.daemon.kill()
+        assert bob.calls[0].wait_ended(10), "the phone rings for ever"
+        bob.policy = answer(0)
+        bench.daemon.start()
+        assert call.wait_answered(8), f"not taken over: {[r.status for r in call.responses]}"
+        call.bye()
+        assert bench.node.wait_idle()
+
+
 def wrong_password():
     with Bench(password="not-this-one") as bench:
         assert bench.daemon.says("password"), "the log does not name the password"

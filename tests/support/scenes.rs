@@ -63,9 +63,15 @@ pub fn node_settings(address: &str, pace: Pace) -> NodeSettings {
 
 /// A switch with one node, whose connection the test plays.
 pub async fn with_node(pace: Pace) -> (Stage, TcpListener) {
+    with_node_of(pace, None).await
+}
+
+/// The same for a daemon that knows its own calls by the name `owner`.
+pub async fn with_node_of(pace: Pace, owner: Option<&str>) -> (Stage, TcpListener) {
     let (listener, address) = port().await;
     let stage = start(SwitchSettings {
         nodes: vec![node_settings(&address, pace)],
+        owner: owner.map(str::to_owned),
         ..SwitchSettings::default()
     });
     (stage, listener)

@@ -73,6 +73,26 @@ pub(crate) async fn claim(queue: &Arc<CommandQueue>, timer: &str) -> Result<Clai
     Ok(read_claim(&answer))
 }
 
+/// The channel variable that says which daemon claimed a parked call.
+pub(super) const OWNER: &str = "lf_owner";
+
+/// Writes our name on a call that we claimed. A daemon that is started again knows by it which
+/// of the calls that wait in park were its own: their fallback timers are gone.
+pub(super) fn mark_owner(
+    queue: &CommandQueue,
+    uuid: &str,
+    owner: &Line,
+) -> Result<(), CommandFailure> {
+    let command = Command::Api {
+        command: Line::new("api", "uuid_setvar")?,
+        argument: Some(Line::new(
+            "owner",
+            format!("{uuid} {OWNER} {}", owner.as_str()),
+        )?),
+    };
+    queue.submit_now(&command).map(drop)
+}
+
 fn read_claim(answer: &str) -> Claim {
     let count = answer.strip_prefix("+OK Deleted:").map(str::trim);
     match count.and_then(|text| text.parse::<u32>().ok()) {

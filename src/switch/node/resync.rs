@@ -10,7 +10,7 @@ use super::super::context::Context;
 use super::super::wire::{CommandFailure, CommandQueue};
 use super::adrift::{self, Kill};
 use super::handle::Node;
-use super::park;
+use super::park::{self, OWNER};
 use super::registrations::{NotATable, RegistrationEvent, row, rows};
 use super::sofia_table;
 use super::take::{self, Owner};
@@ -90,11 +90,13 @@ async fn from_core(node: &Node, queue: &CommandQueue) -> Result<Read, CommandFai
     }))
 }
 
-/// Takes over calls that were parked while we were away, and looks after those adrift.
+/// Takes over calls that were parked while we were away, and looks after those adrift. `first`: this
+/// process was not connected to the node before, so calls of an earlier one may be there.
 pub(super) async fn calls(
     node: &Node,
     context: &Arc<Context>,
     queue: &Arc<CommandQueue>,
+    first: bool,
 ) -> Result<(), CommandFailure> {
     let answer = api(queue, "show", "channels as json").await?;
     let table = match rows(&answer) {
@@ -112,9 +114,11 @@ pub(super) async fn calls(
             Some((uuid, column(row, "application").unwrap_or_default()))
         })
         .collect();
+    if first {
+        find_orphans(node, context, queue, &table).await?;
+    }
     for uuid in node.0.adrift.all() {
-        let application = running.get(&*uuid).map(String::as_str);
-        look_after(node, context, queue, &uuid, application).await?;
+        look_after(node, context, queue, &uuid, first).await?;
     }
     let parked = running.iter().filter(|(_, app)| app.as_str() == "park");
     for (uuid, _) in parked {
@@ -125,44 +129,101 @@ pub(super) async fn calls(
     Ok(())
 }
 
-/// A call that an earlier connection drove.
+/// Calls that an earlier process of ours claimed and can drive no more: they are as good as adrift.
+async fn find_orphans(
+    node: &Node,
+    context: &Context,
+    queue: &CommandQueue,
+    table: &[Value],
+) -> Result<(), CommandFailure> {
+    let Some(owner) = &context.owner else {
+        return Ok(());
+    };
+    let column =
+        |row: &'_ Value, name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
+    let handed_over = table.iter().filter(|row| {
+        column(row, "direction").as_deref() == Some("inbound")
+            && column(row, "application").as_deref() != Some("socket")
+    });
+    for uuid in handed_over.filter_map(|row| column(row, "uuid")) {
+        if node.0.legs.holds(&uuid) {
+            continue;
+        }
+        let argument = format!("{uuid} {OWNER}");
+        if api(queue, "uuid_getvar", &argument).await? == owner.as_str() {
+            tracing::info!(call_id = uuid, node = %node.name(), "a call that was ours before the restart");
+            node.0.adrift.add(uuid.into());
+        }
+    }
+    Ok(())
+}
+
+/// A call that an earlier connection drove. What the table says of it is late (esl spec 3.5), and
+/// its column `application` stays at `bridge` after the bridge has failed: the channel tells.
 async fn look_after(
     node: &Node,
     context: &Arc<Context>,
     queue: &Arc<CommandQueue>,
     uuid: &str,
-    application: Option<&str>,
+    restarted: bool,
 ) -> Result<(), CommandFailure> {
-    // The table may lag behind (esl spec 3.5), so its silence is checked.
-    if application.is_none() && api(queue, "uuid_exists", uuid).await? != "true" {
+    let dump = api(queue, "uuid_dump", &format!("{uuid} json")).await?;
+    let Some(channel) = channel(&dump) else {
         node.0.adrift.remove(uuid);
         tracing::info!(call_id = uuid, node = %node.name(), "the call ended while its node was out of reach");
         return Ok(());
-    }
-    let end = |cause| {
-        node.0.adrift.remove(uuid);
-        let uuid = Box::from(uuid);
-        adrift::end(node, queue, &Kill { uuid, cause });
     };
-    match application.unwrap_or_default() {
-        // Nothing was executed on it yet: its flow can begin anew.
-        "park" => {
+    match standing(&channel) {
+        Standing::Joined => {
+            tracing::info!(call_id = uuid, node = %node.name(), "the call goes on without Linefinder");
+        }
+        // Its flow can begin anew: nothing was executed yet, or nobody knows any more what was.
+        Standing::Untouched => take_back(node, context, queue, &channel),
+        Standing::Unanswered if restarted => take_back(node, context, queue, &channel),
+        Standing::Unanswered | Standing::Answered => {
             node.0.adrift.remove(uuid);
-            pick_up(node, context, queue, uuid, Owner::Us).await?;
+            let uuid = Box::from(uuid);
+            let cause = HangupCause::NormalTemporaryFailure;
+            adrift::end(node, queue, &Kill { uuid, cause });
         }
-        "bridge" => {
-            let argument = format!("{uuid} originate_disposition");
-            let disposition = api(queue, "uuid_getvar", &argument).await?;
-            // While it rings FreeSWITCH has "failure" there (capture 57).
-            if ["SUCCESS", "failure", "_undef_"].contains(&disposition.as_str()) {
-                tracing::info!(call_id = uuid, node = %node.name(), "the call goes on without Linefinder");
-            } else {
-                end(HangupCause::NormalTemporaryFailure);
-            }
-        }
-        _ => end(HangupCause::NormalTemporaryFailure),
     }
     Ok(())
+}
+
+fn take_back(node: &Node, context: &Arc<Context>, queue: &Arc<CommandQueue>, channel: &Event) {
+    if let Some(waiting) = park::waiting(channel) {
+        node.0.adrift.remove(&waiting.uuid);
+        tracing::info!(call_id = %waiting.uuid, node = %node.name(), "found a parked call that waits");
+        take::begin(node, context, queue, &waiting, channel, Owner::Us);
+    }
+}
+
+/// How a leg stands that nobody drives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// With a partner, or ringing one.
+    Joined,
+    /// Parked, and nothing was executed on it.
+    Untouched,
+    /// Alone and not answered, after something was executed on it.
+    Unanswered,
+    Answered,
+}
+
+fn standing(channel: &Event) -> Standing {
+    let answered = channel.header("Answer-State").as_deref() == Some("answered");
+    let application = channel.variable("current_application");
+    let disposition = channel.variable("originate_disposition");
+    // While it rings FreeSWITCH has "failure" there (capture 57).
+    let dials = application.as_deref() == Some("bridge")
+        && matches!(disposition.as_deref(), None | Some("failure"));
+    let partner = channel.variable("bridge_uuid").is_some();
+    match application.as_deref() {
+        _ if partner || dials => Standing::Joined,
+        Some("park") => Standing::Untouched,
+        _ if answered => Standing::Answered,
+        _ => Standing::Unanswered,
+    }
 }
 
 /// Fetches the channel's data, and takes the call over if it waits for us.
@@ -206,4 +267,42 @@ async fn api(
         argument: Some(Line::new("api", argument)?),
     };
     Ok(queue.ask(&command).await?.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a FreeSWITCH told them of a caller that was parked, then bridged.
+    fn found(application: &str, answer: &str, more: &[(&'static str, &'static str)]) -> Standing {
+        let mut headers = vec![
+            ("Answer-State", answer),
+            ("variable_current_application", application),
+        ];
+        headers.extend_from_slice(more);
+        standing(&Event::from_headers(headers, None))
+    }
+
+    #[test]
+    fn who_has_or_rings_a_partner_is_left_alone() {
+        let failure = ("variable_originate_disposition", "failure");
+        assert_eq!(found("bridge", "ringing", &[failure]), Standing::Joined);
+        assert_eq!(found("bridge", "ringing", &[]), Standing::Joined);
+        let success = ("variable_originate_disposition", "SUCCESS");
+        let partner = ("variable_bridge_uuid", "b");
+        assert_eq!(
+            found("bridge", "answered", &[success, partner]),
+            Standing::Joined
+        );
+    }
+
+    #[test]
+    fn who_is_alone_is_told_apart() {
+        let refused = ("variable_originate_disposition", "NO_ANSWER");
+        assert_eq!(found("bridge", "ringing", &[refused]), Standing::Unanswered);
+        let success = ("variable_originate_disposition", "SUCCESS");
+        assert_eq!(found("bridge", "answered", &[success]), Standing::Answered);
+        assert_eq!(found("park", "ringing", &[]), Standing::Untouched);
+        assert_eq!(found("playback", "answered", &[]), Standing::Answered);
+    }
 }

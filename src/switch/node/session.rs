@@ -235,6 +235,7 @@ impl Conversation {
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
             last.replace(Arc::clone(&core))
         };
+        let first = before.is_none();
         if before.is_some_and(|before| before != core) {
             let gone = self.node.0.adrift.clear();
             tracing::warn!(node = %self.node.name(), calls = gone, "FreeSWITCH was restarted; the calls it had are gone");
@@ -244,7 +245,7 @@ impl Conversation {
             .await
             .map_err(lost)?;
         if self.node.0.settings.park {
-            resync::calls(&self.node, &self.context, &self.queue)
+            resync::calls(&self.node, &self.context, &self.queue, first)
                 .await
                 .map_err(lost)?;
         }

@@ -12,7 +12,7 @@ use super::super::wire::CommandQueue;
 use super::adrift::{self, Kill};
 use super::handle::Node;
 use super::legs::ParkedLeg;
-use super::park::{Claim, Waiting, claim};
+use super::park::{Claim, Waiting, claim, mark_owner};
 use crate::esl::Event;
 use crate::types::HangupCause;
 
@@ -133,7 +133,10 @@ impl Taking {
         let node = self.node.name();
         self.leg.asked.store(true, Ordering::Relaxed);
         match claim(&self.queue, &self.leg.timer).await {
-            Ok(Claim::Ours) => true,
+            Ok(Claim::Ours) => {
+                self.mark(uuid);
+                true
+            }
             // The timer went when we claimed the call over the connection that broke.
             Ok(Claim::NotOurs) if owner == Owner::Us => true,
             Ok(Claim::NotOurs) => {
@@ -150,6 +153,16 @@ impl Taking {
                 tracing::warn!(call_id = uuid, %node, %error, "the claim has no answer");
                 false
             }
+        }
+    }
+
+    /// Nothing waits for this; without it only a crash within the next moments loses the call.
+    fn mark(&self, uuid: &str) {
+        let Some(owner) = &self.context.owner else {
+            return;
+        };
+        if let Err(error) = mark_owner(&self.queue, uuid, owner) {
+            tracing::debug!(call_id = uuid, node = %self.node.name(), %error, "the call has no owner's mark");
         }
     }
 
