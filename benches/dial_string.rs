@@ -2,6 +2,14 @@
 //!
 //! `cargo bench --bench dial_string`
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark stops at the first surprise, its helpers included"
+)]
+
 use std::collections::BTreeMap;
 
 use divan::{Bencher, black_box};

@@ -6,6 +6,14 @@
 //! them, and hands each event through a channel to a consumer on the same single-threaded runtime.
 //! Buffers and channel are of the same size on both sides.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark stops at the first surprise, its helpers included"
+)]
+
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;

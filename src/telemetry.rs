@@ -23,12 +23,15 @@ pub enum TelemetryError {
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
+/// The database's own chatter below warnings helps nobody; `[log] level` can ask for it by name.
+const QUIET: &str = "sled=warn";
+
 /// Sets up logs for the whole process, on standard error or in the journal.
 ///
 /// # Errors
 /// A filter that can't be read, a journal that can't be reached.
 pub fn start(settings: &LogSettings) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&settings.level)?;
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", settings.level))?;
     let lines = lines(settings.format)?;
     tracing_subscriber::registry()
         .with(lines.with_filter(filter))

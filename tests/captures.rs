@@ -2,6 +2,14 @@
 //!
 //! The recordings lie in `tests/captures`; `LINEFINDER_CAPTURES` names another directory.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, its helpers included"
+)]
+
 use std::path::{Path, PathBuf};
 
 use bytes::BytesMut;

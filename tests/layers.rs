@@ -1,5 +1,13 @@
 //! The rooms' order: a room uses only the rooms beneath it. The arrow points one way.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, its helpers included"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,14 @@
 //! A process that writes is killed without warning, again and again, on the same store: every write that was
 //! acknowledged must be there afterwards, each change whole, and indexes and documents in step.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, its helpers included"
+)]
+
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

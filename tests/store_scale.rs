@@ -1,5 +1,13 @@
 //! Figures, not a test: `cargo test --release --test store_scale -- --ignored --nocapture` imports a million devices and reads them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, its helpers included"
+)]
+
 use std::io::{BufReader, Read};
 use std::time::Instant;
 

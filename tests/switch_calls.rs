@@ -1,5 +1,13 @@
 //! Calls under control: order, hangups, bursts, lost nodes, resync.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, its helpers included"
+)]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,5 +1,13 @@
 //! Both ways of handing a call over, against a scripted FreeSWITCH.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, its helpers included"
+)]
+
 mod support;
 
 use linefinder::esl::server::ServerFrame;

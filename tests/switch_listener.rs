@@ -1,5 +1,13 @@
 //! The outbound listener: full, empty, stopping, and peers that are not as they should be.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, its helpers included"
+)]
+
 mod support;
 
 use std::io::ErrorKind;

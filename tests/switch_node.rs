@@ -1,5 +1,13 @@
 //! A node's connection: replies, refusals, loss, jobs, registrations.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, its helpers included"
+)]
+
 mod support;
 
 use std::task::Poll;
@@ -177,7 +185,7 @@ async fn refused_for_a_while(stage: &Stage, listener: &TcpListener, expected: Do
         .until("a refusal", |state| matches!(state, NodeState::Down { .. }))
         .await;
     let NodeState::Down { reason, retry_in } = state else {
-        unreachable!()
+        panic!("expected a node that is down")
     };
     assert_eq!(reason, expected);
     assert_eq!(retry_in, brisk().refused);
@@ -199,7 +207,7 @@ async fn a_web_server_is_named_and_tried_again() {
         })
         .await;
     let NodeState::Down { reason, .. } = state else {
-        unreachable!()
+        panic!("expected a node that is down")
     };
     assert!(
         matches!(reason, DownReason::NotEventSocket(_)),
@@ -365,7 +373,7 @@ async fn a_silent_node_is_probed_and_given_up() {
         .until("the end", |state| matches!(state, NodeState::Down { .. }))
         .await;
     let NodeState::Down { reason, .. } = state else {
-        unreachable!()
+        panic!("expected a node that is down")
     };
     assert!(reason.to_string().contains("probe"), "{reason}");
 }

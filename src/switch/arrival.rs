@@ -42,6 +42,7 @@ pub const WANTED_VARIABLES: &[&str] = &[
     "sip_h_P-Asserted-Identity",
     "max_forwards",
     "privacy",
+    "sip_Privacy",
     "is_loopback",
     "loopback_leg",
     // What a sister node hands over; believed from one only.

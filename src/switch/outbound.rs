@@ -107,6 +107,7 @@ pub(super) async fn serve(
             Err(_) => Err(format!("the handshake took more than {} s", HANDSHAKE.as_secs())),
         },
     };
+    let welcome = welcomed.is_ok();
     let closed = match welcomed {
         Ok(()) => tokio::select! {
             closed = &mut drive => closed.to_string(),
@@ -118,8 +119,10 @@ pub(super) async fn serve(
             why
         }
     };
-    if !state.gone().is_cancelled() {
+    if welcome && !state.gone().is_cancelled() {
         tracing::warn!(call_id = %state.uuid(), why = closed, "the call's socket is gone; the call is no longer controlled");
+    }
+    if !state.gone().is_cancelled() {
         state.lose(CallError::NodeLost(closed));
     }
     state.finish();
