@@ -157,6 +157,44 @@ async fn a_conversation_that_takes_the_leg_along_was_answered() {
     assert_eq!(outcome, Ok(BridgeOutcome::Answered));
 }
 
+/// What a caller's leg tells when the loopback pair in a forwarded call takes itself out.
+#[tokio::test]
+async fn a_conversation_that_goes_on_elsewhere_is_not_over() {
+    let (_stage, _listener, mut peer, call) = one_call().await;
+    let leg = Arc::clone(&call.leg);
+    let mut bridge = tokio::spawn(async move { leg.bridge("loopback/1003/x".into()).await });
+    let request = accepted(&mut peer).await;
+    let bridged = [
+        ("Event-Name", "CHANNEL_BRIDGE"),
+        ("Unique-ID", "u-1"),
+        ("Answer-State", "answered"),
+    ];
+    peer.event(&bridged).await;
+    let unbridged = [("Event-Name", "CHANNEL_UNBRIDGE"), ("Unique-ID", "u-1")];
+    peer.event(&unbridged).await;
+    let done = [
+        ("Answer-State", "answered"),
+        ("variable_originate_disposition", "SUCCESS"),
+        ("variable_hangup_after_bridge", "true"),
+        ("variable_last_bridge_hangup_cause", "NORMAL_CLEARING"),
+    ];
+    peer.event(&complete("u-1", &request, &done)).await;
+    peer.event(&bridged).await;
+    // The leg has read all of that once it has completed something that was asked for later.
+    let last = execute(&call.leg, play("x.wav"));
+    let request = accepted(&mut peer).await;
+    peer.event(&complete("u-1", &request, &[])).await;
+    soon("the last", last).await.unwrap().unwrap();
+    assert!(
+        !bridge.is_finished(),
+        "the conversation was taken to be over"
+    );
+    peer.event(&hangup("CHANNEL_HANGUP", "u-1", "NORMAL_CLEARING"))
+        .await;
+    let outcome = soon("the outcome", &mut bridge).await.unwrap();
+    assert_eq!(outcome, Ok(BridgeOutcome::Answered));
+}
+
 #[tokio::test]
 async fn a_second_attempt_forgets_the_first() {
     let (_stage, _listener, mut peer, call) = one_call().await;

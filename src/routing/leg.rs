@@ -287,6 +287,9 @@ impl<'a> LegContext<'a> {
                 ),
             }
         }
+        if let Some(diversion) = self.carried_diversion() {
+            variables.set_header("Diversion", diversion);
+        }
         self.codecs(variables);
         if let Some(media) = self.device.media.as_deref() {
             media::encrypt(variables, media, explain);
@@ -305,6 +308,14 @@ impl<'a> LegContext<'a> {
             &request.options.custom_sip_headers,
         )
         .write(variables, shown, request.account_id, Some(&format));
+    }
+
+    /// The Diversion that a forwarding device put on the leg which brought the call back; what a
+    /// carrier or a phone sent is not for our phones.
+    fn carried_diversion(&self) -> Option<&'a str> {
+        let carried = self.request.behind_loopback && self.request.settings.diversion_on_forward;
+        let diversion = self.request.caller.diversion.as_deref();
+        diversion.filter(|text| carried && !text.trim().is_empty())
     }
 
     fn codecs(&self, variables: &mut Variables) {

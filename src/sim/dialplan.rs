@@ -61,12 +61,18 @@ impl Dialplan {
             "from-device" | "from-device-park" if is_number(number, "*#+._~-") => {
                 self.handed_off("device")
             }
+            "linefinder-forward" | "linefinder-forward-park" if is_number(number, "*#+._~-") => {
+                self.handed_off("forward")
+            }
             "from-trunk" | "from-trunk-park" if is_number(number, "+._~-") => {
                 self.handed_off("trunk")
             }
-            "from-device" | "from-device-park" | "from-trunk" | "from-trunk-park" => {
-                actions(&[("respond", "404 Not Found")])
-            }
+            "from-device"
+            | "from-device-park"
+            | "from-trunk"
+            | "from-trunk-park"
+            | "linefinder-forward"
+            | "linefinder-forward-park" => actions(&[("respond", "404 Not Found")]),
             _ => actions(&[("hangup", "NO_ROUTE_DESTINATION")]),
         }
     }

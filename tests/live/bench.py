@@ -16,6 +16,7 @@ from sip_phone import Phone  # noqa: E402
 PROJECT = Path(__file__).resolve().parents[2]
 REALM = "acme.test"
 ESL_PASSWORD = "live-test-password"
+CONFIRM_PROMPT = "tone_stream://%(300,200,620)"
 CARRIER = "127.0.0.9"           # the address that the list "trunks" lets in
 
 
@@ -40,7 +41,7 @@ DOCUMENTS = [account(), *device("1001"), *device("1002"), *device("1003", flow_t
 class Daemon:
     """The daemon under test. `log` holds its lines, decoded."""
 
-    def __init__(self, folder, node, port, documents, password=ESL_PASSWORD):
+    def __init__(self, folder, node, port, documents, password=ESL_PASSWORD, park=False):
         self.folder, self.port = Path(folder), port
         self.program = os.environ["LINEFINDER_BIN"]
         self.config = self.folder / "linefinder.toml"
@@ -48,6 +49,8 @@ class Daemon:
             f'[store]\npath = "{self.folder}/store"\n'
             f'[nodes.node1]\naddress = "127.0.0.1:{node.settings.esl_port}"\npassword = "{password}"\n'
             f'[handoff]\nlisten = "127.0.0.1:{port}"\n'
+            f'[routing]\nforward_context = "linefinder-forward{"-park" if park else ""}"\n'
+            f'confirm_prompt = "{CONFIRM_PROMPT}"\n'
             '[log]\nformat = "json"\nlevel = "info,linefinder=debug"\n', encoding="utf-8")
         lines = "".join(json.dumps(document) + "\n" for document in documents)
         imported = subprocess.run([self.program, "--config", str(self.config), "import", "-"], input=lines, text=True,
@@ -139,7 +142,7 @@ class Bench:
                         'value="from-trunk"': f'value="from-trunk{suffix}"'})
         try:
             self.node.start()
-            self.daemon = Daemon(self.folder.name, self.node, port, self.documents, self.password)
+            self.daemon = Daemon(self.folder.name, self.node, port, self.documents, self.password, self.park)
             if self.start_daemon:
                 self.daemon.start(connected=self.password == ESL_PASSWORD)
         except BaseException:

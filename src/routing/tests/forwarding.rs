@@ -240,6 +240,18 @@ fn diversions_are_joined_and_can_be_switched_off() {
 }
 
 #[test]
+fn the_phone_that_a_call_is_forwarded_to_learns_who_diverted_it() {
+    let mut scene = Scene::new(phone(json!({})));
+    scene.caller.diversion = Some("<sip:1002@a>;reason=unconditional".into());
+    // What a carrier sent is not for phones.
+    assert_eq!(scene.var(0, DIVERSION), "-");
+    scene.behind_loopback = true;
+    assert_eq!(scene.var(0, DIVERSION), "<sip:1002@a>;reason=unconditional");
+    scene.settings.diversion_on_forward = false;
+    assert_eq!(scene.var(0, DIVERSION), "-");
+}
+
+#[test]
 fn early_media_passes_only_if_all_three_settings_let_it() {
     for (keypress, substitute, ignore) in [
         (true, true, false),

@@ -45,6 +45,14 @@ pub(crate) fn outcome(event: &Event, answered: bool) -> BridgeOutcome {
     BridgeOutcome::Failed { cause, sip_status }
 }
 
+/// Whether the conversation outlives the application that began it. With `hangup_after_bridge`
+/// FreeSWITCH hangs the caller up before it reports the completion; if the completion comes and the
+/// caller is still there, somebody has joined the caller to another leg: a transfer, or a loopback
+/// pair that took itself out two seconds after the answer (devices specification 4.2).
+pub(super) fn goes_on(event: &Event) -> bool {
+    event.variable("hangup_after_bridge").as_deref() == Some("true")
+}
+
 /// "SUCCESS" means that a leg was joined, not that it was answered: with early media a leg is
 /// joined at its 183 and may be refused after that; `last_bridge_hangup_cause` alone then tells
 /// the truth (devices spec 2.8).
@@ -149,6 +157,14 @@ mod tests {
             outcome(&refused, true),
             failed(HangupCause::UserBusy, Some(486))
         );
+    }
+
+    #[test]
+    fn a_caller_whom_freeswitch_did_not_hang_up_is_still_talking() {
+        let hangs_up = ("hangup_after_bridge", "true");
+        assert!(goes_on(&event(&[hangs_up])));
+        assert!(!goes_on(&event(&[("hangup_after_bridge", "false")])));
+        assert!(!goes_on(&event(&[])));
     }
 
     /// The bridge attempts of a recording, as a leg without answer of its own sees them.

@@ -135,7 +135,15 @@ impl LiveLeg {
         }
         applications.push(Application::Bridge { dial_string });
         match self.run(&applications).await {
-            Ok(event) => Ok(bridge::outcome(&event, self.state.is_answered())),
+            Ok(event) => {
+                let answered = self.state.is_answered();
+                let outcome = bridge::outcome(&event, answered);
+                if answered && outcome == BridgeOutcome::Answered && bridge::goes_on(&event) {
+                    tracing::debug!(call_id = %self.state.uuid(), "joined to another leg; the conversation goes on");
+                    self.state.gone().cancelled().await;
+                }
+                Ok(outcome)
+            }
             // The parties talked and one hung up, which took the leg along.
             Err(CallError::Hungup) if self.state.talked() => Ok(BridgeOutcome::Answered),
             Err(error) => Err(error),
