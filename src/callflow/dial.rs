@@ -159,21 +159,33 @@ pub async fn attempt(stage: &mut Stage, ring: &Ring) -> Result<Attempted, Action
     let attempt = begin_attempt(stage, &plan, dial_string.clone());
     let devices = plan.legs.iter().map(|leg| &leg.device_id);
     let _seats = people::seat_all(&stage.call, &stage.office(), devices)?;
-    stage.leg.execute_all(preparation(&plan)).await?;
+    let left = std::mem::replace(&mut stage.left_on_leg, names(&plan));
+    stage.leg.execute_all(preparation(&plan, &left)).await?;
     let outcome = stage.leg.bridge(dial_string).await?;
     Ok(conclude(stage, attempt, &outcome))
 }
 
-/// What the A-leg executes before `bridge`, in one write.
-fn preparation(plan: &BridgePlan) -> Vec<Application> {
-    let mut applications = vec![
+fn names(plan: &BridgePlan) -> Vec<String> {
+    plan.aleg.iter().map(|(name, _)| name.to_owned()).collect()
+}
+
+/// What the A-leg executes before `bridge`, in one write. `left` is what an earlier attempt set: a
+/// ringback or a bypass of media was meant for its own phones.
+fn preparation(plan: &BridgePlan, left: &[String]) -> Vec<Application> {
+    let stale = left.iter().filter(|name| plan.aleg.get(name).is_none());
+    let mut applications: Vec<_> = stale
+        .map(|name| Application::Unset {
+            name: name.clone().into(),
+        })
+        .collect();
+    applications.push(
         // Otherwise the SIP status of a failed leg, even of an earlier one, would answer the caller
         // in place of the cause that we hang up with (ESL specification 8.5).
         Application::Set {
             name: "sip_ignore_remote_cause".into(),
             value: "true".to_owned(),
         },
-    ];
+    );
     applications.extend(plan.aleg.iter().map(|(name, value)| Application::Set {
         name: name.to_owned().into(),
         value: value.to_owned(),

@@ -23,6 +23,8 @@ pub struct Stage {
     pub(super) path: Vec<Step>,
     pub(super) attempts: Vec<Attempt>,
     pub(super) decided_us: Option<u64>,
+    /// Variables that the last attempt to ring somebody left on the caller's leg.
+    pub(super) left_on_leg: Vec<String>,
     clock: Clock,
 }
 
@@ -73,6 +75,7 @@ impl Stage {
             path: Vec::new(),
             attempts: Vec::new(),
             decided_us: None,
+            left_on_leg: Vec::new(),
             clock,
         }
     }

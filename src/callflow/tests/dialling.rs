@@ -265,3 +265,39 @@ async fn a_second_device_after_the_first_has_its_own_outcome() {
     assert_eq!(report.path[1].key.as_deref(), Some("_"));
     assert_eq!(leg.log().last().unwrap(), "hangup NO_ANSWER");
 }
+
+#[tokio::test]
+async fn what_one_attempt_set_on_the_leg_is_gone_at_the_next() {
+    let world = World::new();
+    world.device("bob", json!({"media": {"bypass_media": true}}));
+    world.device("carol", json!({}));
+    world.register("carol");
+    let carol = json!({"module": "device", "data": {"id": "dev_carol"}});
+    let group = json!({"endpoints": [{"id": "dev_bob"}], "ringback": "moh.wav"});
+    world.flow(json!({"module": "ring_group", "data": group, "children": {"_": carol}}));
+    let silent = Reaction::Fails(HangupCause::NoAnswer, None);
+    let (leg, _) = world
+        .call(&[("bridge", silent.clone()), ("bridge", silent)])
+        .await;
+    let log = leg.log();
+    let bridge = |wanted: &str| {
+        let found = log.iter().position(|line| {
+            line.starts_with("bridge ") && line.contains(&format!("sip:{wanted}@"))
+        });
+        found.unwrap_or_else(|| panic!("no bridge to {wanted} in {log:?}"))
+    };
+    let between = &log[bridge("bob")..bridge("carol")];
+    for name in ["ringback", "transfer_ringback", "bypass_media"] {
+        assert!(
+            leg.variables()
+                .iter()
+                .any(|v| v.starts_with(&format!("{name}=")))
+        );
+        assert!(
+            between.contains(&format!("unset {name}")),
+            "{name} in {log:?}"
+        );
+    }
+    // What both set is only set.
+    assert!(!log.contains(&"unset call_timeout".to_owned()), "{log:?}");
+}

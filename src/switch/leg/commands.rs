@@ -54,17 +54,21 @@ fn argument(application: &Application) -> String {
             format!("{name}={}", inert(value))
         }
         Application::Unset { name } => name.clone().into_owned(),
-        Application::Playback { media } => media.clone(),
+        Application::Playback { media } => inert(media),
         Application::Bridge { dial_string } => dial_string.clone(),
-        Application::Respond { status, reason } => format!("{status} {reason}"),
+        Application::Respond { status, reason } => {
+            let reason = reason.replace(char::is_control, " ");
+            format!("{status} {}", inert(&reason))
+        }
         Application::Hangup { cause } => cause.as_str().to_owned(),
         Application::Sleep { ms } => ms.to_string(),
     }
 }
 
-/// `set` expands its argument twice, and what a variable holds once more where it is used; a
-/// caller's name with `${system(...)}` in it would run (esl spec 10.4). No value of ours needs
-/// expansion, so the signs that begin one are taken out.
+/// FreeSWITCH expands the argument of every application, `set` twice, and what a variable holds
+/// once more where it is used; a caller's name, or a tenant's media or words for a refusal, with
+/// `${system(...)}` in it would run (esl spec 10.4). No value of ours needs expansion, so the signs
+/// that begin one are taken out. (A dial string has its own writer, which does the same.)
 fn inert(value: &str) -> String {
     if value.contains("${") {
         value.replace('$', "")
@@ -119,12 +123,37 @@ mod tests {
                 value: hostile.to_owned(),
             });
             assert!(!text.contains('$'), "{text}");
+            for application in [
+                Application::Playback {
+                    media: format!("prompts/{hostile}.wav"),
+                },
+                Application::Respond {
+                    status: 486,
+                    reason: hostile.to_owned(),
+                },
+                Application::Export {
+                    name: Cow::Borrowed("note"),
+                    value: hostile.to_owned(),
+                },
+            ] {
+                let text = written(&application);
+                assert!(!text.contains('$'), "{text}");
+            }
         }
         let price = written(&Application::Set {
             name: Cow::Borrowed("note"),
             value: "5$".to_owned(),
         });
         assert!(price.contains("note=5$"), "{price}");
+    }
+
+    #[test]
+    fn the_words_of_a_refusal_are_one_line() {
+        let text = written(&Application::Respond {
+            status: 486,
+            reason: "Gone\r\nfishing".to_owned(),
+        });
+        assert!(text.contains("486 Gone  fishing"), "{text}");
     }
 
     #[test]
