@@ -137,7 +137,7 @@ class Bench:
         users = [User(user, f"secret-{user}", variables=variables) for user in self.users]
         self.node = FreeSwitch(
             users=users, acl={"trunks": [f"{CARRIER}/32"]}, esl_password=ESL_PASSWORD, heartbeat=10,
-            fragments=str(PROJECT / "conf" / "freeswitch"),
+            fragments=str(PROJECT / "conf" / "freeswitch"), leave_out=("xml_curl.conf.xml",),
             substitute={"ESL_PASSWORD": ESL_PASSWORD, "DOMAIN": REALM, "127.0.0.1:8084": f"127.0.0.1:{port}",
                         'value="from-trunk"': f'value="from-trunk{suffix}"'})
         try:

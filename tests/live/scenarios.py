@@ -3,6 +3,7 @@ import sys
 import time
 import traceback
 
+import directory
 import forwarding
 from bench import DOCUMENTS, REALM, Bench, account, device
 from sip_phone import Phone  # noqa: F401
@@ -373,7 +374,7 @@ def from_a_carrier():
 
 SCENARIOS = [value for value in list(globals().values())
              if callable(value) and getattr(value, "__module__", "") == __name__ and value.__name__ not in
-             ("talk", "refused")] + forwarding.SCENARIOS
+             ("talk", "refused")] + directory.SCENARIOS + forwarding.SCENARIOS
 
 
 def main(wanted):
