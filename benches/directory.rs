@@ -10,6 +10,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::unreachable,
     reason = "a benchmark prints its report and ends at the first surprise"
 )]
 

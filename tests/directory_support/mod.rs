@@ -1,5 +1,11 @@
 //! A store of a small system, its directory on a free port, and FreeSWITCH's way of asking it.
 #![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends at the first surprise"
+)]
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
