@@ -13,6 +13,7 @@ mod forged;
 mod leg;
 mod listener;
 mod node;
+mod notify;
 mod outbound;
 mod wire;
 
@@ -27,4 +28,5 @@ pub use node::{
     DownReason, HANDOFF_MARK, HANDOFF_VALUE, Node, NodeSettings, NodeState, Pace,
     RegistrationEvent, RegistrationSink, Unregistered,
 };
+pub use notify::{Mailbox, Notification, NotifyError, Registered};
 pub use wire::{CommandFailure, JobFailure};
