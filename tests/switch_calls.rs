@@ -18,7 +18,7 @@ use linefinder::types::HangupCause;
 use support::peer::{Peer, event, soon};
 use support::scenes::{
     CORE, EMPTY, Stage, application, brisk, channel, complete, greet, greet_as, hangup, log_in,
-    park, with_node, with_node_of,
+    park, parked, with_node, with_node_of,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -237,6 +237,40 @@ async fn a_burst_of_events_is_no_overflow() {
     peer.event(&complete("u-1", &request, &[])).await;
     assert!(soon("ring_ready", ringing).await.unwrap().is_ok());
     assert_eq!(stage.switch.capacity().overflowed(), 0);
+}
+
+/// The mailbox of a call fills while its claim has no answer. The claim stands all the same: without
+/// it nobody would ever look at the call again.
+#[tokio::test]
+async fn a_call_whose_mailbox_overflows_is_looked_after() {
+    let (mut stage, listener) = with_node(brisk()).await;
+    let mut peer = Peer::accept(&listener).await;
+    greet(&mut peer).await;
+    stage.live().await;
+    for (uuid, standing) in [("u-1", "playback"), ("u-2", "park")] {
+        peer.event(&parked(uuid, "17")).await;
+        peer.expect("api sched_del 17").await;
+        let digit = event(&[("Event-Name", "DTMF"), ("Unique-ID", uuid)]);
+        peer.send(&vec![digit; 300]).await;
+        peer.api("+OK Deleted: 1\n").await;
+        peer.expect(&format!("api uuid_dump {uuid} json")).await;
+        let lost = stage.call().await;
+        assert!(lost.leg.gone().is_cancelled());
+        peer.api(&dump_with(uuid, "17", standing, &[])).await;
+        if standing == "park" {
+            // Nothing was done with it: it begins anew.
+            peer.expect("api sched_del 17").await;
+            peer.api("+OK Deleted: 0\n").await;
+            let again = stage.call().await;
+            assert_eq!(again.arrival.call.as_str(), uuid);
+            assert!(!again.leg.gone().is_cancelled());
+        } else {
+            peer.expect(&format!("api uuid_kill {uuid} NORMAL_TEMPORARY_FAILURE"))
+                .await;
+            peer.api("+OK\n").await;
+        }
+    }
+    assert_eq!(stage.switch.capacity().overflowed(), 2);
 }
 
 #[tokio::test]

@@ -25,6 +25,13 @@ pub enum ActionError {
     Panicked(String),
 }
 
+impl ActionError {
+    /// The system failed, not the flow's author.
+    pub(super) const fn is_fault(&self) -> bool {
+        !matches!(self, ActionError::Data(_))
+    }
+}
+
 pub type Outcome = Result<Next, ActionError>;
 
 /// What an action would do, as far as that can be told without a call.

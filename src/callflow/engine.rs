@@ -81,10 +81,15 @@ pub async fn perform(stage: &mut Stage, shutdown: &CancellationToken) -> End {
         if gone.is_cancelled() {
             return End::Gone;
         }
-        turn = stage.walk.follow(outcome.unwrap_or_else(|error| {
+        let next = outcome.unwrap_or_else(|error| {
             report_error(stage, &error);
+            // A caller who gets no further is told that it was our failure, and may try again.
+            if error.is_fault() && !stage.leg.is_answered() {
+                stage.failure = Some(HangupCause::NormalTemporaryFailure);
+            }
             Next::Continue
-        }));
+        });
+        turn = stage.walk.follow(next);
     }
 }
 

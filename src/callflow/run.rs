@@ -15,7 +15,7 @@ use super::stage::{Clock, Stage};
 use super::{Context, Refusal};
 use crate::routing::{Network, Silent};
 use crate::switch::{Application, Arrival, CallError, Ended, IncomingCall, Leg};
-use crate::types::HangupCause;
+use crate::types::{CallId, HangupCause, NodeName};
 
 /// How long a leg that was told to hang up may take to report that it has.
 const HANGUP_PATIENCE: Duration = Duration::from_secs(10);
@@ -52,7 +52,7 @@ pub async fn run(
             tracing::error!(call_id = %arrival.call, node = %arrival.node, error,
                 "the call's task panicked, which is a fault of linefinder; the call is hung up");
             let cause = HangupCause::NormalTemporaryFailure;
-            hang_up(&*leg, cause, "a fault of linefinder").await
+            hang_up(&*leg, named(&arrival), cause, "a fault of linefinder").await
         }
     };
     report.elapsed_ms = clock.elapsed_ms();
@@ -165,7 +165,14 @@ async fn refuse(
     } else {
         tracing::info!(%call_id, %node, ?source, %cause, why = %refusal, "decision: refused");
     }
-    hang_up(leg, cause, refusal.as_str()).await
+    hang_up(leg, named(arrival), cause, refusal.as_str()).await
+}
+
+/// What a log line about a call's end names it by.
+type Named<'a> = (&'a CallId, &'a NodeName);
+
+const fn named(arrival: &Arrival) -> Named<'_> {
+    (&arrival.call, &arrival.node)
 }
 
 /// The last thing that happened was a conversation.
@@ -177,17 +184,18 @@ fn was_answered_last(stage: &Stage) -> bool {
 
 async fn finish(stage: &Stage, end: End, talked: bool) -> Ending {
     let leg = &*stage.leg;
+    let call = (&stage.call.id, &stage.call.node);
     match end {
         // (A leg with hangup_after_bridge is hung up by FreeSWITCH already; being told again
         // does it no harm.)
         End::HangUp(cause) if talked => {
-            let mut ending = hang_up(leg, cause, "the conversation is over").await;
+            let mut ending = hang_up(leg, call, cause, "the conversation is over").await;
             if ending.by == EndedBy::Linefinder {
                 ending.by = EndedBy::Callee;
             }
             ending
         }
-        End::HangUp(cause) => hang_up(leg, cause, "the flow is over").await,
+        End::HangUp(cause) => hang_up(leg, call, cause, "the flow is over").await,
         End::Exhausted(limit) => {
             tracing::warn!(
                 call_id = %stage.call.id,
@@ -195,7 +203,8 @@ async fn finish(stage: &Stage, end: End, talked: bool) -> Ending {
                 limit = %limit,
                 "over a limit of the callflow engine; the call is hung up"
             );
-            hang_up(leg, HangupCause::NormalTemporaryFailure, &limit.to_string()).await
+            let cause = HangupCause::NormalTemporaryFailure;
+            hang_up(leg, call, cause, &limit.to_string()).await
         }
         End::Gone => {
             let ended = leg.ended().await;
@@ -238,13 +247,18 @@ fn by_disposition(ended: &Ended) -> Option<EndedBy> {
 }
 
 /// Hangs the leg up and waits until it is down.
-async fn hang_up(leg: &dyn Leg, cause: HangupCause, why: &str) -> Ending {
+async fn hang_up(
+    leg: &dyn Leg,
+    (call_id, node): Named<'_>,
+    cause: HangupCause,
+    why: &str,
+) -> Ending {
     match leg.hangup(cause).await {
         Ok(()) | Err(CallError::Hungup) => {}
         Err(error) => {
-            tracing::warn!(%cause, %error, "the hangup was not accepted; trying through the leg's own queue");
+            tracing::warn!(%call_id, %node, %cause, %error, "the hangup was not accepted; trying through the leg's own queue");
             if let Err(error) = leg.execute(Application::Hangup { cause }).await {
-                tracing::error!(%cause, %error, "the leg can't be hung up; FreeSWITCH may still hold it");
+                tracing::error!(%call_id, %node, %cause, %error, "the leg can't be hung up; FreeSWITCH may still hold it");
             }
         }
     }

@@ -205,6 +205,19 @@ async fn a_switch_that_refuses_the_bridge_sends_the_flow_on() {
 }
 
 #[tokio::test]
+async fn a_failure_of_the_system_is_told_as_one() {
+    let world = World::new();
+    world.flow(to_bob(json!({})));
+    let refused = CallError::Refused {
+        application: "bridge",
+        reply: "-ERR".into(),
+    };
+    let (leg, report) = world.call(&[("bridge", Reaction::Error(refused))]).await;
+    assert_eq!(leg.log().last().unwrap(), "hangup NORMAL_TEMPORARY_FAILURE");
+    assert_eq!(cause(&report), HangupCause::NormalTemporaryFailure);
+}
+
+#[tokio::test]
 async fn call_waiting_off_looks_at_the_owners_other_calls() {
     let world = World::new();
     world.device(

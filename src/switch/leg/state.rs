@@ -136,24 +136,31 @@ impl LegState {
 
     /// Why the leg can't be told anything any more.
     pub(crate) fn refusal(&self) -> Option<CallError> {
-        let inner = self.lock();
+        self.refused(&self.lock())
+    }
+
+    fn refused(&self, inner: &Inner) -> Option<CallError> {
         let over = inner.hangup.is_some() || self.has_ended();
         let hungup = over.then_some(CallError::Hungup);
         inner.lost.clone().or(hungup)
     }
 
-    /// Registers a wait before the application is sent.
+    /// Registers a wait before the application is sent. (Under one lock with the question whether
+    /// the leg is over: a hangup in between would find nobody to tell, and nobody would be told
+    /// later.)
     pub(super) fn wait_for(&self, application: &'static str) -> Result<Waiting<'_>, CallError> {
-        if let Some(error) = self.refusal() {
-            return Err(error);
-        }
         let id = Uuid::new_v4();
         let (sender, done) = oneshot::channel();
-        self.lock().pending.push(Pending {
+        let mut inner = self.lock();
+        if let Some(error) = self.refused(&inner) {
+            return Err(error);
+        }
+        inner.pending.push(Pending {
             id,
             application,
             done: sender,
         });
+        drop(inner);
         Ok(Waiting {
             state: self,
             id,
@@ -252,9 +259,9 @@ impl LegState {
     pub(crate) fn finish(&self) {
         let mut inner = self.lock();
         let known = inner.hangup.clone();
+        let _ = self.ended.set(known.unwrap_or_else(ending::unknown_end));
         let pending = std::mem::take(&mut inner.pending);
         drop(inner);
-        let _ = self.ended.set(known.unwrap_or_else(ending::unknown_end));
         for waiting in pending {
             let _ = waiting.done.send(Err(CallError::Hungup));
         }
@@ -264,4 +271,47 @@ impl LegState {
 
 fn is_answered(event: &Event) -> bool {
     event.header("Answer-State").as_deref() == Some("answered")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Barrier};
+
+    use tokio::sync::oneshot::error::TryRecvError;
+
+    use super::*;
+
+    /// Who comes to wait while the leg ends is either refused or told, whichever was first.
+    #[test]
+    fn nobody_is_left_waiting_for_a_leg_that_ended_meanwhile() {
+        const ROUNDS: usize = 20_000;
+        let hangup = Event::from_headers([("Event-Name", "CHANNEL_HANGUP")], None);
+        let ends: [(&str, &(dyn Fn(&LegState) + Sync)); 3] = [
+            ("hangup", &|state| state.apply(&hangup)),
+            ("lost", &|state| state.lose(CallError::Overflow)),
+            ("finished", &LegState::finish),
+        ];
+        for (how, end) in ends {
+            let states: Vec<_> = (0..ROUNDS).map(|_| Arc::new(LegState::new("u"))).collect();
+            let ready = Barrier::new(2);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    for state in &states {
+                        ready.wait();
+                        end(state);
+                        ready.wait();
+                    }
+                });
+                for state in &states {
+                    ready.wait();
+                    let waiting = state.wait_for("bridge");
+                    ready.wait();
+                    if let Ok(mut waiting) = waiting {
+                        let told = waiting.done.try_recv();
+                        assert_ne!(told.map(drop), Err(TryRecvError::Empty), "{how}");
+                    }
+                }
+            });
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The legs that are driven over one node's connection, by their uuid.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::leg::{Full, LegState, Mailbox};
@@ -24,8 +24,11 @@ pub(super) enum Delivery {
     Delivered,
     /// No leg of ours.
     Nobody,
-    /// The leg's mailbox was full; it is no longer ours.
-    Overflowed,
+    /// The leg's mailbox was full; it is no longer ours. `asked`: its claim has been asked for,
+    /// so that it may have no fallback any more.
+    Overflowed {
+        asked: bool,
+    },
 }
 
 #[derive(Default)]
@@ -94,11 +97,13 @@ impl Legs {
             Err(Full) => {
                 let full = legs.remove(&uuid);
                 drop(legs);
+                let mut asked = false;
                 if let Some(leg) = full {
                     leg.state.lose(super::super::call::CallError::Overflow);
                     leg.state.finish();
+                    asked = leg.asked.load(Ordering::Relaxed);
                 }
-                Delivery::Overflowed
+                Delivery::Overflowed { asked }
             }
         }
     }
@@ -156,7 +161,7 @@ mod tests {
             sent += 1;
             assert!(sent < 10_000, "the mailbox has no bound");
         }
-        assert_eq!(last, Delivery::Overflowed);
+        assert_eq!(last, Delivery::Overflowed { asked: false });
         assert!(stuck.state.gone().is_cancelled());
         assert_eq!(stuck.state.refusal(), Some(CallError::Overflow));
         assert_eq!(legs.deliver(event("DTMF", "stuck")), Delivery::Nobody);

@@ -158,6 +158,25 @@ async fn find_orphans(
     Ok(())
 }
 
+/// A call whose control was lost while its connection is good. Its claim stands, so that nobody
+/// else would look after it: it is treated as after a lost connection.
+pub(super) fn look_after_lost(
+    node: &Node,
+    context: &Arc<Context>,
+    queue: &Arc<CommandQueue>,
+    uuid: Box<str>,
+) {
+    node.0.adrift.add(uuid.clone());
+    let (node, queue) = (node.clone(), Arc::clone(queue));
+    let shared = Arc::clone(context);
+    context.live.spawn(async move {
+        if let Err(error) = look_after(&node, &shared, &queue, &uuid, false).await {
+            // The next connection looks after it.
+            tracing::warn!(call_id = %uuid, node = %node.name(), %error, "the call can't be looked after for now");
+        }
+    });
+}
+
 /// A call that an earlier connection drove. What the table says of it is late (esl spec 3.5), and
 /// its column `application` stays at `bridge` after the bridge has failed: the channel tells.
 async fn look_after(

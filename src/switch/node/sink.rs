@@ -15,6 +15,7 @@ use super::handle::Node;
 use super::legs::Delivery;
 use super::park;
 use super::registrations::{self, Change};
+use super::resync;
 use super::take;
 use crate::esl::{Event, Notice};
 
@@ -152,13 +153,16 @@ impl NodeSink {
 
     fn to_leg(&self, event: Event) {
         let uuid = event.unique_id().map(|uuid| uuid.into_owned());
-        if self.node.0.legs.deliver(event) == Delivery::Overflowed {
+        if let Delivery::Overflowed { asked } = self.node.0.legs.deliver(event) {
             self.context.capacity.count_overflow();
             tracing::error!(
                 node = %self.node.name(),
                 call_id = uuid,
                 "the call's mailbox overflowed: its task does not keep up with its events; the call is no longer controlled"
             );
+            if asked && let Some(uuid) = uuid {
+                resync::look_after_lost(&self.node, &self.context, &self.queue, uuid.into());
+            }
         }
     }
 
