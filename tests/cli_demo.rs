@@ -72,7 +72,7 @@ fn the_demo_places_its_calls_and_each_ends_as_it_should() {
         ["no_callflow", "nobody", "404 NO_ROUTE_DESTINATION"]
     );
     assert!(
-        text.contains("20 of 20 calls ended as they should"),
+        text.contains("22 of 22 calls ended as they should"),
         "{text}"
     );
     assert!(text.contains("What to try next:"), "{text}");

@@ -215,6 +215,20 @@ pub const ALL: &[Scenario] = &[
         Way::Park,
         &["/sip:1006@127.0.0.16:5060", "/sip:1002@127.0.0.12:5060"],
     ),
+    answered(
+        "a ring group, one member busy",
+        ALICE,
+        "1010",
+        Way::Socket,
+        &["/sip:1000@127.0.0.10:5060"],
+    ),
+    answered(
+        "a user's phones",
+        ALICE,
+        "1020",
+        Way::Park,
+        &["/sip:1002@127.0.0.12:5060"],
+    ),
     refused(
         "not registered",
         ALICE,
