@@ -102,6 +102,41 @@ fn what_the_demo_says_to_try_works() {
 }
 
 #[test]
+fn a_narrow_terminal_gets_a_table_that_fits() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_linefinder"));
+    let output = command.arg("demo").env("COLUMNS", "80").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let table = text.split("\n\n").nth(1).unwrap();
+    assert!(table.lines().count() > 20, "{text}");
+    for line in table.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
+fn a_demo_that_is_interrupted_leaves_nothing_behind() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let folder = tempfile::tempdir().unwrap();
+        let entries = || std::fs::read_dir(folder.path()).unwrap().count();
+        let mut demo = Command::new(env!("CARGO_BIN_EXE_linefinder"))
+            .arg("demo")
+            .env("TMPDIR", folder.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        while entries() == 0 {
+            assert_eq!(demo.try_wait().unwrap(), None);
+            std::thread::yield_now();
+        }
+        let id = demo.id().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &id]).status();
+        assert!(sent.unwrap().success());
+        assert_eq!(demo.wait().unwrap().code(), Some(code));
+        assert_eq!(entries(), 0);
+    }
+}
+
+#[test]
 fn a_call_shows_its_events_and_its_path() {
     let text = told(&[
         "call",

@@ -133,6 +133,25 @@ fn it_says_when_it_is_ready_and_stops_cleanly_when_told() {
 }
 
 #[test]
+fn a_hangup_that_asks_for_new_settings_ends_no_calls() {
+    let bench = Bench::new();
+    let mut daemon = Running::start(&mut bench.command(ANY_PORT));
+    let address = bench.ready();
+    daemon.signal("HUP");
+    // Signals of different kinds may overtake each other: the second is sent when the first was heard.
+    let mut log = std::io::BufReader::new(daemon.0.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("SIGHUP") {
+        line.clear();
+        let read = std::io::BufRead::read_line(&mut log, &mut line).unwrap();
+        assert_ne!(read, 0, "the daemon is gone");
+    }
+    TcpStream::connect(address).expect("it stopped listening");
+    daemon.signal("TERM");
+    assert_eq!(daemon.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn the_watchdog_is_fed() {
     let bench = Bench::new();
     let mut command = bench.command(ANY_PORT);

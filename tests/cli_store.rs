@@ -159,6 +159,7 @@ fn mistakes_are_told_by_file_line_and_field_and_nothing_is_imported() {
     assert_eq!(lines, [2, 3, 4, 5, 6], "{told}");
     assert_eq!(places[0].1, "sip.invite_format", "{told}");
     assert_eq!(places[1].1, "type", "{told}");
+    assert_eq!(places[2].1, "line", "{told}");
     assert_eq!(places[3].1, "sip.username", "{told}");
     assert_eq!(places[4].1, "id", "{told}");
     assert_eq!(stdout(&bench.run(&["export"])), "");
@@ -193,6 +194,42 @@ fn files_that_are_not_there() {
     let output = bench.run(&["export", "no/such/folder.jsonl"]);
     assert_eq!(code(&output), 73);
     assert!(stderr(&output).contains("no/such/folder.jsonl"));
+}
+
+#[test]
+fn a_name_that_is_mistyped_imports_nothing_and_makes_no_store() {
+    let bench = Bench::new();
+    bench.file("good.jsonl", GOOD);
+    for wrong in ["missing.jsonl", "."] {
+        let output = bench.run(&["import", "good.jsonl", wrong]);
+        assert_eq!(code(&output), 66, "{}", stderr(&output));
+        assert!(stderr(&output).contains(&format!("linefinder: {wrong}: ")));
+        assert!(!bench.store().exists());
+    }
+}
+
+#[test]
+fn an_export_with_its_passwords_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bench = Bench::new();
+    bench.feed(&["import", "-"], GOOD);
+    let output = bench.run(&["export", "backup.jsonl"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let file = bench.file("probe", "").with_file_name("backup.jsonl");
+    let mode = file.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{mode:o}");
+}
+
+#[test]
+fn a_pattern_that_never_matches_is_found() {
+    let bench = Bench::new();
+    let flow = r#"{"type":"callflow","account_id":"acme","id":"odd","patterns":["^1","((("],"flow":{"module":"noop","data":{},"children":{}}}"#;
+    bench.feed(&["import", "-"], &format!("{GOOD}{flow}\n"));
+    let output = bench.run(&["check"]);
+    assert_eq!(code(&output), 65, "{}", stdout(&output));
+    let told = stdout(&output);
+    assert!(told.contains("patterns.1: \"(((\" never matches"), "{told}");
+    assert!(!told.contains("patterns.0"), "{told}");
 }
 
 #[test]

@@ -159,11 +159,12 @@ async fn refuse(
         why: refusal.to_string(),
         cause,
     };
-    let (call_id, node, source) = (&arrival.call, &arrival.node, arrival.source);
+    let (call_id, node) = (&arrival.call, &arrival.node);
+    let source = arrival.source.map(tracing::field::display);
     if refusal.is_fault() {
-        tracing::warn!(%call_id, %node, ?source, %cause, why = %refusal, "decision: refused");
+        tracing::warn!(%call_id, %node, source, %cause, why = %refusal, "decision: refused");
     } else {
-        tracing::info!(%call_id, %node, ?source, %cause, why = %refusal, "decision: refused");
+        tracing::info!(%call_id, %node, source, %cause, why = %refusal, "decision: refused");
     }
     hang_up(leg, named(arrival), cause, refusal.as_str()).await
 }

@@ -46,14 +46,21 @@ pub enum Command {
     #[command(
         after_help = "Tells systemd when it is ready (Type=notify) and feeds its watchdog. \
                             SIGTERM and SIGINT close the listener, wait for calls as long as [handoff] drain_s \
-                            says, and end with code 0."
+                            says, and end with code 0; \
+                            a second one does not wait.\n\n\
+                            Examples:\n  \
+                            linefinder serve\n  \
+                            linefinder serve --config /etc/linefinder/linefinder.toml"
     )]
     Serve,
     /// Daemon, store and a simulated FreeSWITCH together: place calls and print what became of them.
+    #[command(after_help = "Examples:\n  \
+                            linefinder demo\n  \
+                            linefinder demo --full --log")]
     Demo(Demo),
     /// Place one simulated call against a store and show its events and its path.
     #[command(after_help = "Examples:\n  \
-                            linefinder call --demo --from 1001 --to 1002\n  \
+                            linefinder call --demo --from 1001@acme.example --to 1002\n  \
                             linefinder call --store /var/lib/linefinder/store --from 1001@acme.example --to 1002\n\n\
                             The store is only read. Devices that aren't registered get a simulated phone, and the output says so.")]
     Call(Call),
@@ -73,15 +80,30 @@ pub enum Command {
     )]
     Import(Import),
     /// Write all documents as JSON lines, as `import` reads them.
+    #[command(
+        after_help = "Passwords are in it: a file is made for its owner's eyes only.\n\n\
+                            Examples:\n  \
+                            linefinder export backup.jsonl\n  \
+                            linefinder export | grep callflow"
+    )]
     Export(Export),
     /// Look for mistakes in the configuration and the store.
     #[command(
-        after_help = "Ends with 78 if the configuration is wrong, else with 65 if the store is."
+        after_help = "Ends with 78 if the configuration is wrong, else with 65 if the store is.\n\n\
+                            Examples:\n  \
+                            linefinder check\n  \
+                            linefinder check --config conf/linefinder.toml --json"
     )]
     Check(OfStore),
     /// Print the settings in force and where each comes from; secrets are hidden.
+    #[command(after_help = "Examples:\n  \
+                            linefinder config\n  \
+                            LINEFINDER_LOG__LEVEL=debug linefinder config --json")]
     Config(ConfigCommand),
-    /// List the registrations that the store knows.
+    /// List the registrations that the store knows; with the daemon stopped.
+    #[command(after_help = "Examples:\n  \
+                            linefinder registrations\n  \
+                            linefinder registrations --json")]
     Registrations(OfStore),
     /// Print a script that completes this command in your shell.
     #[command(

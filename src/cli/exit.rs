@@ -20,6 +20,10 @@ pub enum Exit {
     TempFail = 75,
     NoPermission = 77,
     Config = 78,
+    /// Ended by a signal, as shells number it: 128 and the signal's number.
+    HungUp = 129,
+    Interrupted = 130,
+    Terminated = 143,
 }
 
 impl From<Exit> for ExitCode {

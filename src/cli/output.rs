@@ -1,6 +1,7 @@
 //! What a subcommand tells its user, on standard output; logs go elsewhere.
 
-use std::fmt::Display;
+use std::borrow::Cow;
+use std::fmt::{Display, Write as _};
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 /// Standard output, locked and buffered until [`Output::finish`] or drop.
@@ -16,12 +17,12 @@ impl Output {
         }
     }
 
-    /// One line.
+    /// One line, or several. What would move a terminal's cursor is spelled out.
     ///
     /// # Errors
     /// Standard output is closed or full.
     pub fn line(&mut self, text: impl Display) -> io::Result<()> {
-        writeln!(self.out, "{text}")
+        writeln!(self.out, "{}", visible(&text.to_string()))
     }
 
     /// # Errors
@@ -72,10 +73,44 @@ pub fn program() -> String {
     called.unwrap_or_else(|| "linefinder".to_owned())
 }
 
+/// Control characters other than line feeds as JSON writes them: a caller's name or a phone's contact must not be able
+/// to paint over what a terminal shows.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let hidden = |c: char| c.is_control() && c != '\n';
+    if !text.contains(hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if hidden(c) {
+            // A string takes whatever is written to it.
+            let _ = write!(shown, "\\u{:04x}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// The error of a subcommand, on standard error.
 pub fn complain(message: &str) {
     if !message.is_empty() {
         // Nobody is left to tell when standard error itself is closed.
-        let _ = writeln!(io::stderr(), "linefinder: {message}");
+        let _ = writeln!(io::stderr(), "linefinder: {}", visible(message));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_paint_on_a_terminal_is_spelled_out() {
+        assert_eq!(visible("Zoë\n→ \u{1f600}"), "Zoë\n→ \u{1f600}");
+        assert_eq!(
+            visible("\u{1b}[31mred\r\u{9b}0m"),
+            "\\u001b[31mred\\u000d\\u009b0m"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! `serve`: the daemon in the foreground, as systemd runs it.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use tokio::runtime;
@@ -47,16 +47,27 @@ fn run(config: &Config, store: Store) -> Outcome {
     })
 }
 
-/// The first SIGTERM or SIGINT asks to stop, the second to hurry.
+/// The first SIGTERM or SIGINT asks to stop, the second to hurry. SIGHUP means that the terminal is gone; without one
+/// somebody expects the settings to be read anew, and is told that they are not.
 fn listen_to_signals(shutdown: &CancellationToken, hurry: &CancellationToken) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let on_terminal = io::stderr().is_terminal();
     let (shutdown, hurry) = (shutdown.clone(), hurry.clone());
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                _ = hangup.recv() => {
+                    if !on_terminal {
+                        tracing::warn!(
+                            "SIGHUP changes nothing: settings are read at the start only; restart for new ones"
+                        );
+                        continue;
+                    }
+                }
             }
             if shutdown.is_cancelled() {
                 hurry.cancel();

@@ -1,25 +1,34 @@
 //! `import` and `export`: documents as JSON lines.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::arguments::{Export, Import};
 use super::exit::{Exit, Failure, Outcome, io_exit};
 use super::open;
-use super::output::{Output, complain};
+use super::output::{Output, complain, visible};
+use crate::store::StoreError;
 
 /// More lines than this don't help to mend a file.
 const PROBLEMS_SHOWN: usize = 100;
 
 pub fn import(config: Option<&Path>, asked: &Import) -> Outcome {
+    for file in &asked.files {
+        readable(file)?;
+    }
     let store = open::or_create(config, asked.store.as_ref())?;
     let mut out = Output::new();
     let mut wrong = false;
     for file in &asked.files {
         let name = file.display().to_string();
         let mut lines = reader(file)?;
-        let report = store.import(&mut *lines, asked.keep_going)?;
+        let report = store.import(&mut *lines, asked.keep_going);
+        let report = report.map_err(|error| match error {
+            StoreError::Io(error) => of_file(file, &error),
+            other => other.into(),
+        })?;
         for problem in report.problems.iter().take(PROBLEMS_SHOWN) {
             complain_of_line(&name, problem);
         }
@@ -42,18 +51,43 @@ pub fn import(config: Option<&Path>, asked: &Import) -> Outcome {
 
 /// `FILE:LINE: field: what was expected`, as compilers say it, so that editors jump there.
 fn complain_of_line(file: &str, problem: &crate::store::ImportProblem) {
-    let (line, field, expected) = (problem.line, &problem.field, &problem.expected);
+    let line = problem.line;
+    // The line as a whole has no field.
+    let field = match problem.field.as_str() {
+        "" => "line",
+        field => field,
+    };
+    let text = format!("{file}:{line}: {field}: {}", problem.expected);
     // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(io::stderr(), "{file}:{line}: {field}: {expected}");
+    let _ = writeln!(io::stderr(), "{}", visible(&text));
+}
+
+fn of_file(file: &Path, error: &io::Error) -> Failure {
+    Failure::new(io_exit(error), format_args!("{}: {error}", file.display()))
+}
+
+/// Looks at a file before anything is written, so that a name that is mistyped imports nothing.
+fn readable(file: &Path) -> Outcome {
+    if file.as_os_str() == "-" {
+        return Ok(());
+    }
+    let found = fs::metadata(file).map_err(|error| of_file(file, &error))?;
+    if found.is_dir() {
+        let message = format!("{}: a folder; a file was expected", file.display());
+        return Err(Failure::new(Exit::NoInput, message));
+    }
+    // Opened only if that can't take what another reader waits for.
+    if found.is_file() {
+        File::open(file).map_err(|error| of_file(file, &error))?;
+    }
+    Ok(())
 }
 
 fn reader(file: &Path) -> Result<Box<dyn BufRead>, Failure> {
     if file.as_os_str() == "-" {
         return Ok(Box::new(io::stdin().lock()));
     }
-    let opened = File::open(file).map_err(|error| {
-        Failure::new(io_exit(&error), format_args!("{}: {error}", file.display()))
-    })?;
+    let opened = File::open(file).map_err(|error| of_file(file, &error))?;
     Ok(Box::new(BufReader::new(opened)))
 }
 
@@ -72,7 +106,14 @@ pub fn export(config: Option<&Path>, asked: &Export) -> Outcome {
         return Ok(out.finish()?);
     }
     let name = asked.file.display();
-    let file = File::create(&asked.file).map_err(|error| {
+    // Passwords are in it. A file that is there already keeps the rights that it was given.
+    let made = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&asked.file);
+    let file = made.map_err(|error| {
         let exit = match io_exit(&error) {
             Exit::NoPermission => Exit::NoPermission,
             _ => Exit::CantCreate,

@@ -204,11 +204,16 @@ impl Core {
     }
 }
 
-fn compile(account: &str, callflow: &DocumentId, text: &str) -> Option<Regex> {
-    let built = regex::RegexBuilder::new(text)
+/// # Errors
+/// No regular expression, or one that is too large.
+pub(super) fn regex(text: &str) -> Result<Regex, regex::Error> {
+    regex::RegexBuilder::new(text)
         .size_limit(PATTERN_BYTES)
-        .build();
-    match built {
+        .build()
+}
+
+fn compile(account: &str, callflow: &DocumentId, text: &str) -> Option<Regex> {
+    match regex(text) {
         Ok(pattern) => Some(pattern),
         Err(error) => {
             tracing::warn!(

@@ -1,11 +1,13 @@
 //! Reading everything back, and mending what can be made anew.
 
+use serde_json::{Map, Value};
+
 use super::core::Core;
 use super::disk::Batch;
 use super::error::StoreError;
 use super::indexes::{self, IndexEntry};
-use super::{keys, prepare, reads, record};
-use crate::documents::{DocumentKey, Registration, json};
+use super::{keys, lookups, prepare, reads, record};
+use crate::documents::{DocumentKey, DocumentType, Registration, json};
 
 /// Index entries mended in one batch.
 const BATCH: usize = 5_000;
@@ -89,6 +91,9 @@ fn document_findings(core: &Core, key: &[u8], payload: &[u8]) -> Result<Vec<Stri
         Err(error) => return Ok(vec![format!("{document}: not readable: {error}")]),
     };
     let mut findings = Vec::new();
+    if document.kind == DocumentType::Callflow {
+        findings.extend(bad_patterns(&document, &body));
+    }
     for entry in indexes::entries_of(&document, &body) {
         if !indexed(core, &entry)? {
             let what = keys::describe(&entry.key);
@@ -100,6 +105,20 @@ fn document_findings(core: &Core, key: &[u8], payload: &[u8]) -> Result<Vec<Stri
         findings.extend(texts.map(|(field, expected)| format!("{document}: {field}: {expected}")));
     }
     Ok(findings)
+}
+
+/// Patterns that never match. They are imported all the same, since they hurt nobody else and the flow may have numbers too.
+fn bad_patterns(document: &DocumentKey, body: &Map<String, Value>) -> Vec<String> {
+    let patterns = indexes::patterns_of(body);
+    let bad = patterns.iter().enumerate().filter_map(|(index, text)| {
+        let why = lookups::regex(text).err()?.to_string();
+        // A syntax error is drawn over several lines; the last says what it is.
+        let why = why.lines().last().unwrap_or_default().trim();
+        Some(format!(
+            "{document}: patterns.{index}: {text:?} never matches: {why}"
+        ))
+    });
+    bad.collect()
 }
 
 /// The entry is there and says what it should. A damaged one is not.

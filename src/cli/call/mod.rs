@@ -12,7 +12,7 @@ use super::demo;
 use super::exit::{Exit, Failure, Outcome};
 use super::output::Output;
 use super::route;
-use super::simulation::{Simulation, Wanted, fault};
+use super::simulation::{Simulation, Wanted, perform};
 use crate::callflow::{CallReport, Context, Explanation, explain};
 use crate::config::Config;
 use crate::sim::{CallResult, CallSpec, Handoff, Patience, PhoneScript};
@@ -46,11 +46,7 @@ pub fn call(file: Option<&Path>, asked: &Call) -> Outcome {
     );
     let explanation = explain(&context, &route::question(&asked.caller))?;
     let caller = caller_of(&store, &explanation)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(fault)?;
-    let (remarks, result, report) = runtime.block_on(async {
+    let (remarks, result, report) = perform(async {
         let play = match asked.caller.demo {
             true => of_demo().await?,
             false => of_store(config, &store, &explanation, asked.phones).await?,
@@ -64,7 +60,7 @@ pub fn call(file: Option<&Path>, asked: &Call) -> Outcome {
         let placed = simulation.place(&node, spec)?;
         let (result, report) = simulation.outcome(&placed).await?;
         simulation.stop().await?;
-        Ok::<_, Failure>((remarks, result, report))
+        Ok((remarks, result, report))
     })?;
     print(asked, &caller, &remarks, &result, report.as_ref())
 }
@@ -191,7 +187,9 @@ fn print(
     tell::events(&mut out, &result.events, asked.full)?;
     match report {
         Some(report) => tell::path(&mut out, report, asked.full)?,
-        None => out.line("\nLinefinder never had the call.")?,
+        None => out.line(
+            "\nLinefinder never had the call: the events say what the dialplan did with it.",
+        )?,
     }
     tell::end(&mut out, result, report)?;
     Ok(out.finish()?)

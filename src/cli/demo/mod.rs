@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::arguments::Demo;
 use super::exit::{Exit, Failure, Outcome};
 use super::output::{Output, width};
-use super::simulation::{Simulation, Wanted, fault};
+use super::simulation::{Simulation, Wanted, fault, perform};
 use super::table::Table;
 use crate::callflow::{AttemptOutcome, CallReport, Verdict};
 use crate::config::{Config, LogFormat, LogSettings};
@@ -26,6 +26,12 @@ use verdict::complaints;
 
 /// From this many columns on the table says what each call shows.
 const WIDE: usize = 150;
+
+/// With fewer columns it does not say how a call is handed over: the two ways look alike, and room is short.
+const NARROW: usize = 100;
+
+/// Columns that give way when room is short, in this order: dial string, decision, outcome.
+const FLEXIBLE: [&str; 3] = ["dial string", "decision", "outcome"];
 
 /// A call that was placed, from both sides.
 struct Placed {
@@ -43,11 +49,7 @@ pub fn demo(asked: &Demo) -> Outcome {
         telemetry::start(&settings).map_err(fault)?;
     }
     let began = Instant::now();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(fault)?;
-    let placed = runtime.block_on(play())?;
+    let placed = perform(play())?;
     print(&placed, asked, began)
 }
 
@@ -132,7 +134,8 @@ fn print(placed: &[Placed], asked: &Demo, began: Instant) -> Outcome {
     ))?;
     let columns = (!asked.full).then(width);
     let wide = columns.is_none_or(|columns| columns >= WIDE);
-    let mut headers = vec![
+    let narrow = columns.is_some_and(|columns| columns < NARROW);
+    let headers = [
         "caller",
         "dialled",
         "by",
@@ -140,14 +143,18 @@ fn print(placed: &[Placed], asked: &Demo, began: Instant) -> Outcome {
         "dial string",
         "outcome",
         "took",
+        "shows",
     ];
-    if wide {
-        headers.push("shows");
+    let mut table = Table::new(&headers, &FLEXIBLE);
+    if narrow {
+        table.leave_out("by");
     }
-    let mut table = Table::new(&headers, 4);
+    if !wide {
+        table.leave_out("shows");
+    }
     let mut wrong = Vec::new();
     for call in placed {
-        rows(call, asked.full, wide, &mut table);
+        rows(call, asked.full, &mut table);
         wrong.extend(complaints(call));
     }
     for line in table.lines(columns) {
@@ -170,7 +177,7 @@ fn print(placed: &[Placed], asked: &Demo, began: Instant) -> Outcome {
             "the demo did not go as it should",
         ));
     }
-    next_steps(&mut out)?;
+    next_steps(&mut out, width() < WIDE)?;
     Ok(out.finish()?)
 }
 
@@ -187,7 +194,7 @@ fn median_us(placed: &[Placed]) -> u64 {
 }
 
 /// A row an attempt; the first bears the call, the last its end.
-fn rows(call: &Placed, full: bool, wide: bool, table: &mut Table) {
+fn rows(call: &Placed, full: bool, table: &mut Table) {
     let scenario = call.scenario;
     let report = call.report.as_ref();
     let attempts = report.map_or(&[][..], |report| &report.attempts);
@@ -198,7 +205,7 @@ fn rows(call: &Placed, full: bool, wide: bool, table: &mut Table) {
         decision(report),
     ];
     let took = format!("{} ms", call.result.lasted.as_millis());
-    let mut shows = if wide { scenario.shows } else { "" };
+    let mut shows = scenario.shows;
     let end = ending(&call.result);
     let mut left = attempts.len();
     for attempt in attempts {
@@ -256,7 +263,7 @@ fn told(cause: HangupCause, sip_status: Option<u16>) -> String {
 }
 
 /// Lines that work when they are typed.
-fn next_steps(out: &mut Output) -> std::io::Result<()> {
+fn next_steps(out: &mut Output, narrow: bool) -> std::io::Result<()> {
     let program = super::output::program();
     out.line("\nWhat to try next:")?;
     for (arguments, what) in [
@@ -275,10 +282,11 @@ fn next_steps(out: &mut Output) -> std::io::Result<()> {
             "everything else; README.md connects a real FreeSWITCH",
         ),
     ] {
-        out.line(format_args!(
-            "  {:<72} # {what}",
-            format!("{program} {arguments}")
-        ))?;
+        let typed = format!("{program} {arguments}");
+        match narrow {
+            true => out.line(format_args!("  # {what}\n  {typed}"))?,
+            false => out.line(format_args!("  {typed:<72} # {what}"))?,
+        }
     }
     Ok(())
 }

@@ -5,6 +5,8 @@ mod phones;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::runtime;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -170,6 +172,28 @@ impl Simulation {
             Err(_) => Err(fault("the daemon does not stop")),
         }
     }
+}
+
+/// Runs a play to its end, or until somebody tires of it: then too the temporary store is taken away.
+pub fn perform<T>(play: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(fault)?;
+    let done = runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(fault)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(fault)?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(fault)?;
+        tokio::select! {
+            done = play => done,
+            _ = interrupt.recv() => Err(Failure::said(Exit::Interrupted)),
+            _ = terminate.recv() => Err(Failure::said(Exit::Terminated)),
+            _ = hangup.recv() => Err(Failure::said(Exit::HungUp)),
+        }
+    });
+    // Tasks that were left hold the store.
+    runtime.shutdown_timeout(PATIENCE);
+    done
 }
 
 async fn simulate(wanted: &Wanted) -> Result<Node, Failure> {
