@@ -109,6 +109,33 @@ async fn several_applications_leave_in_one_write_and_resolve_with_the_last() {
 }
 
 #[tokio::test]
+async fn one_refused_application_of_several_is_named() {
+    let (_stage, _listener, mut peer, call) = one_call().await;
+    let leg = Arc::clone(&call.leg);
+    let several = vec![
+        Application::PreAnswer,
+        play("a.wav"),
+        Application::RingReady,
+    ];
+    let running = tokio::spawn(async move { leg.execute_all(several).await });
+    accepted(&mut peer).await;
+    peer.request().await;
+    peer.reply("-ERR no").await;
+    accepted(&mut peer).await;
+    let failure = soon("the refusal", running).await.unwrap().unwrap_err();
+    let expected = CallError::Refused {
+        application: "playback",
+        reply: "-ERR no".to_owned(),
+    };
+    assert_eq!(failure, expected);
+    // The leg is as good as before.
+    let ringing = execute(&call.leg, Application::RingReady);
+    let request = accepted(&mut peer).await;
+    peer.event(&complete("u-1", &request, &[])).await;
+    assert!(soon("ring_ready", ringing).await.unwrap().is_ok());
+}
+
+#[tokio::test]
 async fn a_hangup_ends_what_runs_at_once() {
     let (_stage, _listener, mut peer, call) = one_call().await;
     let playing = execute(&call.leg, play("a.wav"));
@@ -382,6 +409,32 @@ async fn a_claimed_call_that_nothing_was_done_with_is_offered_again() {
     let request = accepted(&mut peer).await;
     peer.event(&complete("u-1", &request, &[])).await;
     assert!(soon("ring_ready", ringing).await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_claimed_call_that_can_be_offered_to_nobody_is_ended() {
+    let unmarked = dump_with("u-1", "17", "park", &[("variable_lf_handoff", "false")]);
+    for (found, claim) in [
+        (
+            dump("u-1", "17"),
+            Some("-ERR sched_del Command not found!\n"),
+        ),
+        (unmarked, None),
+    ] {
+        let (_stage, listener, peer, call) = one_call().await;
+        drop(peer);
+        soon("the loss", call.leg.gone().cancelled()).await;
+        let mut peer = Peer::accept(&listener).await;
+        greet_as(&mut peer, CORE, EMPTY, &channels("u-1", "park")).await;
+        peer.expect("api uuid_dump u-1 json").await;
+        peer.api(&found).await;
+        if let Some(answer) = claim {
+            peer.expect("api sched_del 17").await;
+            peer.api(answer).await;
+        }
+        peer.expect("api uuid_kill u-1 NORMAL_TEMPORARY_FAILURE")
+            .await;
+    }
 }
 
 #[tokio::test]

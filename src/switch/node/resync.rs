@@ -214,6 +214,13 @@ fn take_back(node: &Node, context: &Arc<Context>, queue: &Arc<CommandQueue>, cha
         node.0.adrift.remove(&waiting.uuid);
         tracing::info!(call_id = %waiting.uuid, node = %node.name(), "found a parked call that waits");
         take::begin(node, context, queue, &waiting, channel, Owner::Us);
+    } else if let Some(uuid) = channel.unique_id() {
+        // Ours, and yet nothing that could be offered again, such as one that lost its mark: it
+        // would wait for ever.
+        node.0.adrift.remove(&uuid);
+        let uuid = Box::from(uuid.as_ref());
+        let cause = HangupCause::NormalTemporaryFailure;
+        adrift::end(node, queue, &Kill { uuid, cause });
     }
 }
 

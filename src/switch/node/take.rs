@@ -145,6 +145,9 @@ impl Taking {
             }
             Ok(Claim::Unclear(reply)) => {
                 tracing::error!(call_id = uuid, %node, reply, "FreeSWITCH did not understand the claim");
+                if owner == Owner::Us {
+                    self.give_up();
+                }
                 false
             }
             // If the claim was heard, the call has no fallback any more: whoever ended this
