@@ -285,8 +285,9 @@ mod tests {
     #[test]
     fn nobody_is_left_waiting_for_a_leg_that_ended_meanwhile() {
         const ROUNDS: usize = 20_000;
+        type End<'a> = &'a (dyn Fn(&LegState) + Sync);
         let hangup = Event::from_headers([("Event-Name", "CHANNEL_HANGUP")], None);
-        let ends: [(&str, &(dyn Fn(&LegState) + Sync)); 3] = [
+        let ends: [(&str, End<'_>); 3] = [
             ("hangup", &|state| state.apply(&hangup)),
             ("lost", &|state| state.lose(CallError::Overflow)),
             ("finished", &LegState::finish),
