@@ -160,7 +160,10 @@ pub async fn attempt(stage: &mut Stage, ring: &Ring) -> Result<Attempted, Action
     let devices = plan.legs.iter().map(|leg| &leg.device_id);
     let _seats = people::seat_all(&stage.call, &stage.office(), devices)?;
     let left = std::mem::replace(&mut stage.left_on_leg, names(&plan));
-    stage.leg.execute_all(preparation(&plan, &left)).await?;
+    let applications = preparation(&plan, &left);
+    // The bridge lasts as long as the conversation; the plan is not kept for it.
+    drop((plan, left));
+    stage.leg.execute_all(applications).await?;
     let outcome = stage.leg.bridge(dial_string).await?;
     Ok(conclude(stage, attempt, &outcome))
 }

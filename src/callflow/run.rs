@@ -1,5 +1,6 @@
 //! One call, from its arrival to its end.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub async fn run(
 ) -> CallReport {
     let clock = Clock::start(unix_now());
     let _live = context.live.enter();
-    let IncomingCall { arrival, leg } = incoming;
+    let IncomingCall { mut arrival, leg } = incoming;
     tracing::info!(
         call_id = %arrival.call,
         sip_call_id = arrival.sip_call_id,
@@ -43,7 +44,7 @@ pub async fn run(
         "call arrived"
     );
     let mut report = blank(&arrival);
-    let driven = drive(&arrival, &leg, context, shutdown, clock, &mut report);
+    let driven = drive(&mut arrival, &leg, context, shutdown, clock, &mut report);
     let ending = AssertUnwindSafe(driven).catch_unwind().await;
     report.ending = match ending {
         Ok(ending) => ending,
@@ -96,7 +97,7 @@ fn blank(arrival: &Arrival) -> CallReport {
 }
 
 async fn drive(
-    arrival: &Arrival,
+    arrival: &mut Arrival,
     leg: &std::sync::Arc<dyn Leg>,
     context: &Context,
     shutdown: &CancellationToken,
@@ -108,6 +109,8 @@ async fn drive(
         Ok(admitted) => admitted,
         Err(refusal) => return refuse(arrival, &**leg, &refusal, clock, report).await,
     };
+    // What the peer wrote was needed for the decision only; a call is up for minutes.
+    arrival.variables = HashMap::new();
     let walk = admitted.walk(&context.settings);
     let Admitted { call, route, .. } = admitted;
     tracing::info!(
