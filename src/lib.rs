@@ -9,11 +9,14 @@
 //! * [`documents`] (types): what operators write: accounts, users, devices, callflows.
 //! * [`store`] (documents): where documents live.
 //! * [`routing`] (documents, types, esl's escaping): the decisions, all pure.
-//! * [`callflow`] (routing, store, switch): the tree of actions that a call walks.
+//! * [`trunks`] (routing, store, switch): what trunks need to know between calls: limits, gateways, fraud.
+//! * [`callflow`] (trunks, routing, store, switch): the tree of actions that a call walks.
 //! * [`directory`] (routing, store, documents): what mod_xml_curl asks: who may register and call.
+//! * [`api`] (trunks, routing, store, switch): the REST API, after Crossbar's conventions.
 //! * [`sim`] (esl): a simulated FreeSWITCH node on real TCP ports.
 //! * [`config`], [`telemetry`], [`daemon`], [`cli`]: wiring.
 
+pub mod api;
 pub mod callflow;
 pub mod cli;
 pub mod config;
@@ -26,4 +29,5 @@ pub mod sim;
 pub mod store;
 pub mod switch;
 pub mod telemetry;
+pub mod trunks;
 pub mod types;

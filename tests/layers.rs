@@ -21,8 +21,32 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("store", &["documents", "types"][..]),
         ("routing", &["documents", "types", "esl"][..]),
         (
-            "callflow",
+            "trunks",
             &["routing", "store", "switch", "documents", "types", "esl"][..],
+        ),
+        (
+            "callflow",
+            &[
+                "trunks",
+                "routing",
+                "store",
+                "switch",
+                "documents",
+                "types",
+                "esl",
+            ][..],
+        ),
+        (
+            "api",
+            &[
+                "trunks",
+                "routing",
+                "store",
+                "switch",
+                "documents",
+                "types",
+                "esl",
+            ][..],
         ),
         (
             "directory",

@@ -3,6 +3,7 @@
 mod bridge;
 pub mod caller;
 pub mod caller_id;
+pub mod carriers;
 pub mod clean;
 mod dial_string;
 pub mod dialing;
@@ -23,6 +24,7 @@ pub mod record;
 mod refuse;
 mod settings;
 mod sister;
+pub mod trunk;
 
 pub use bridge::plan;
 pub use dial_string::{

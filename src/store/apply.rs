@@ -234,7 +234,7 @@ fn refuse_orphans(view: &View<'_>, key: &DocumentKey, put: bool) -> Result<(), S
     let account = key.account.as_str();
     if key.kind != DocumentType::Account {
         let stored = keys::document_parts(DocumentType::Account, account, account);
-        if put && !view.holds(&stored)? {
+        if put && !key.account.is_installation() && !view.holds(&stored)? {
             let expected = format!("the id of an account; there is no account {account}");
             return Err(invalid("account_id", expected));
         }
@@ -243,12 +243,10 @@ fn refuse_orphans(view: &View<'_>, key: &DocumentKey, put: bool) -> Result<(), S
     if put {
         return Ok(());
     }
-    for kind in [
-        DocumentType::User,
-        DocumentType::Device,
-        DocumentType::Callflow,
-    ] {
-        let prefix = keys::documents_of(kind, Some(&key.account));
+    let owned =
+        |kind: &&DocumentType| !matches!(kind, DocumentType::Account | DocumentType::Registration);
+    for kind in DocumentType::ALL.iter().filter(owned) {
+        let prefix = keys::documents_of(*kind, Some(&key.account));
         if let Some(left) = view.keys(&prefix).next() {
             let left = keys::describe(&left?);
             let expected = format!("an account without documents; this one still has {left}");

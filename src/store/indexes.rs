@@ -162,7 +162,7 @@ pub(super) fn entries_of(key: &DocumentKey, body: &Map<String, Value>) -> Vec<In
         }
         DocumentType::Device => device(key, body, &mut entries),
         DocumentType::Callflow => callflow(key, body, &mut entries),
-        DocumentType::User | DocumentType::Registration => {}
+        _ => {}
     }
     entries.sort_by(|a, b| a.key.cmp(&b.key));
     entries.dedup_by(|a, b| a.key == b.key);

@@ -99,6 +99,22 @@ id!(
     /// A tenant.
     AccountId
 );
+/// What belongs to no tenant lives under this account id: the installation's own carriers.
+const INSTALLATION: &str = "installation";
+
+impl AccountId {
+    /// Owner of the documents that belong to no tenant, as the installation's carriers; there is no account document of this id.
+    #[must_use]
+    pub fn installation() -> Self {
+        Self(Arc::from(INSTALLATION))
+    }
+
+    #[must_use]
+    pub fn is_installation(&self) -> bool {
+        self.as_str() == INSTALLATION
+    }
+}
+
 id!(
     /// A document within an account: a device, a user, a callflow.
     DocumentId

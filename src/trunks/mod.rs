@@ -1,0 +1,1 @@
+//! What trunks need to know between calls: who holds a unit of which limit, how the carriers' gateways are, what looks like fraud.
