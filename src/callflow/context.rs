@@ -6,6 +6,7 @@ use super::action::Entry;
 use super::{LiveCalls, Office, Settings, actions};
 use crate::routing;
 use crate::store::Store;
+use crate::trunks::Ledger;
 
 /// Cheap to clone: each call's task holds one.
 #[derive(Clone)]
@@ -14,6 +15,8 @@ pub struct Context {
     pub routing: Arc<routing::Settings>,
     pub settings: Arc<Settings>,
     pub live: LiveCalls,
+    /// Units of trunks in use.
+    pub ledger: Ledger,
     /// The actions that flows may name.
     pub actions: &'static [Entry],
 }
@@ -26,6 +29,7 @@ impl Context {
             routing: Arc::new(routing),
             settings: Arc::new(settings),
             live: LiveCalls::default(),
+            ledger: Ledger::default(),
             actions: actions::ALL,
         }
     }

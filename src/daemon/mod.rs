@@ -18,6 +18,7 @@ use crate::config::{Config, NodeSettings};
 use crate::directory;
 use crate::store::Store;
 use crate::switch::{self, IncomingCall, Switch, SwitchSettings};
+use crate::trunks::{Ledger, ledger};
 use crate::types::NodeName;
 
 pub use systemd::Systemd;
@@ -68,16 +69,24 @@ impl Daemon {
     ) -> Result<Daemon, StartError> {
         let directory = directory(config, &store)?;
         let sink = Arc::new(registrations::Keeper(store.clone()));
-        let (switch, incoming) = Switch::start(switch_settings(config, &store), sink, shutdown)
-            .map_err(|error| match error {
+        let ledger = Ledger::default();
+        ledger.expect(config.nodes.keys().cloned());
+        let mut settings = switch_settings(config, &store);
+        settings.following = Some(switch::Following {
+            sink: Arc::new(ledger.clone()),
+            variable: ledger::Marks::VARIABLE,
+        });
+        let (switch, incoming) =
+            Switch::start(settings, sink, shutdown).map_err(|error| match error {
                 switch::StartError::Listen(error) => StartError::Listen(error),
                 other => StartError::Switch(other),
             })?;
-        let context = callflow::Context::new(
+        let mut context = callflow::Context::new(
             store.clone(),
             config.routing.clone(),
             config.callflow.clone(),
         );
+        context.ledger = ledger;
         Ok(Daemon {
             store,
             switch,
@@ -126,6 +135,12 @@ impl Daemon {
         let mut told = status::line(&self.switch);
         systemd.ready(&told);
         tracing::info!(status = told, "ready");
+        let reaper = ledger::reap(
+            self.context.ledger.clone(),
+            self.switch.clone(),
+            self.shutdown.clone(),
+        );
+        let reaper = tokio::spawn(reaper);
         let mut look = tokio::time::interval(systemd.look_every());
         loop {
             tokio::select! {
@@ -145,6 +160,9 @@ impl Daemon {
             }
         }
         self.stop(systemd, hurry, calls, let_go).await;
+        if reaper.await.is_err() {
+            tracing::error!("the reaper of trunk units failed");
+        }
         if let Some(directory) = directory
             && directory.await.is_err()
         {
@@ -272,5 +290,6 @@ fn switch_settings(config: &Config, store: &Store) -> SwitchSettings {
         max_calls: handoff.max_calls,
         owner: Some(store.id().to_owned()),
         claim,
+        following: None,
     }
 }

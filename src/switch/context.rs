@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::arrival::IncomingCall;
 use super::capacity::Capacity;
-use super::node::RegistrationSink;
+use super::node::{Following, RegistrationSink};
 use crate::esl::Line;
 
 /// Who may connect to the outbound listener.
@@ -19,6 +19,8 @@ pub(crate) struct Context {
     pub(crate) capacity: Capacity,
     pub(crate) calls: mpsc::Sender<IncomingCall>,
     pub(crate) registrations: Arc<dyn RegistrationSink>,
+    /// Who counts by the nodes' channels.
+    pub(crate) following: Option<Following>,
     /// Written on the calls that we claim.
     pub(crate) owner: Option<Line>,
     /// One task a call; drained when we stop.

@@ -13,7 +13,7 @@ use super::arrival::IncomingCall;
 use super::capacity::Capacity;
 use super::context::{Allowed, Context};
 use super::listener::{ListenError, OutboundListener};
-use super::node::{self, Node, NodeSettings, RegistrationSink};
+use super::node::{self, Following, Node, NodeSettings, RegistrationSink};
 use super::outbound::Reception;
 use crate::esl::{CommandError, Line};
 use crate::types::{InvalidId, NodeName};
@@ -38,6 +38,8 @@ pub struct SwitchSettings {
     /// The same after a restart, and no other daemon's: calls that a process of ours had claimed
     /// and left behind are known by it. None: they are not looked for.
     pub owner: Option<String>,
+    /// Who counts by the nodes' channels; None: nobody does.
+    pub following: Option<Following>,
     /// How long a new call waits for the engine before it is left to its fallback; less than
     /// the dialplan's own timer of 3 s.
     pub claim: Duration,
@@ -51,6 +53,7 @@ impl Default for SwitchSettings {
             allow: Arc::new(|ip: IpAddr| ip.is_loopback()),
             max_calls: 10_000,
             owner: None,
+            following: None,
             claim: Duration::from_millis(1_500),
         }
     }
@@ -98,6 +101,7 @@ impl Switch {
             capacity: Capacity::new(settings.max_calls),
             calls,
             registrations,
+            following: settings.following,
             owner: settings
                 .owner
                 .map(|owner| Line::new("owner", owner))

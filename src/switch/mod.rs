@@ -25,8 +25,8 @@ pub use context::Allowed;
 pub use facade::{StartError, Switch, SwitchSettings};
 pub use listener::ListenError;
 pub use node::{
-    DownReason, HANDOFF_MARK, HANDOFF_VALUE, Node, NodeSettings, NodeState, Pace,
-    RegistrationEvent, RegistrationSink, Unregistered,
+    ChannelSink, DownReason, Following, HANDOFF_MARK, HANDOFF_VALUE, Node, NodeSettings, NodeState,
+    Pace, PresentChannel, RegistrationEvent, RegistrationSink, Unregistered,
 };
 pub use notify::{Mailbox, Notification, NotifyError, Registered};
 pub use wire::{CommandFailure, JobFailure};

@@ -1,1 +1,5 @@
 //! What trunks need to know between calls: who holds a unit of which limit, how the carriers' gateways are, what looks like fraud.
+
+pub mod ledger;
+
+pub use ledger::Ledger;

@@ -1,6 +1,7 @@
 //! A FreeSWITCH node that we connect to: its connection over time, and what comes over it.
 
 mod adrift;
+mod channels;
 mod handle;
 mod legs;
 mod park;
@@ -14,6 +15,7 @@ mod sofia_table;
 mod state;
 mod take;
 
+pub use channels::{ChannelSink, Following, PresentChannel};
 pub use handle::Node;
 pub(crate) use park::{Claim, claim, claim_id};
 pub use park::{HANDOFF_MARK, HANDOFF_VALUE};

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::super::context::Context;
 use super::super::wire::{CommandFailure, CommandQueue};
 use super::adrift::{self, Kill};
+use super::channels;
 use super::handle::Node;
 use super::park::{self, OWNER};
 use super::registrations::{NotATable, RegistrationEvent, row, rows};
@@ -103,9 +104,18 @@ pub(super) async fn calls(
         Ok(table) => table,
         Err(error) => {
             tracing::warn!(node = %node.name(), %error, "the calls on the node can't be read; parked ones that wait fall back");
+            if let Some(following) = &context.following {
+                following.sink.unreadable(node.name());
+            }
             return Ok(());
         }
     };
+    if let Some(following) = &context.following {
+        channels::read(node, following, queue, &table).await?;
+    }
+    if !node.0.settings.park {
+        return Ok(());
+    }
     let column = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
     let running: HashMap<String, String> = table
         .iter()

@@ -34,6 +34,9 @@ pub(crate) async fn run(node: Node, context: Arc<Context>, delay: Duration) {
         let text = reason.to_string();
         node.0.jobs.lost(&text);
         let_go(&node, &text);
+        if let Some(following) = &context.following {
+            following.sink.away(node.name());
+        }
         if context.stop_now.is_cancelled() {
             break;
         }

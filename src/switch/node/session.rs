@@ -46,6 +46,8 @@ const LEG_EVENTS: &[&str] = &[
     "CHANNEL_DESTROY",
     "CHANNEL_UUID",
 ];
+/// Events of a node whose channels are counted, if its calls come over sockets only.
+const CHANNEL_EVENTS: &[&str] = &["CHANNEL_HANGUP_COMPLETE", "CHANNEL_DESTROY", "CHANNEL_UUID"];
 const SUBCLASSES: &[&str] = &["sofia::register", "sofia::unregister", "sofia::expire"];
 
 /// How a connection ended.
@@ -240,11 +242,14 @@ impl Conversation {
             let gone = self.node.0.adrift.clear();
             tracing::warn!(node = %self.node.name(), calls = gone, "FreeSWITCH was restarted; the calls it had are gone");
         }
+        if let Some(following) = &self.context.following {
+            following.sink.reading(self.node.name());
+        }
         self.subscribe().await?;
         resync::registrations(&self.node, &self.context, &self.queue)
             .await
             .map_err(lost)?;
-        if self.node.0.settings.park {
+        if self.node.0.settings.park || self.context.following.is_some() {
             resync::calls(&self.node, &self.context, &self.queue, first)
                 .await
                 .map_err(lost)?;
@@ -266,6 +271,8 @@ impl Conversation {
     async fn subscribe(&self) -> Result<(), DownReason> {
         let legs = if self.node.0.settings.park {
             LEG_EVENTS
+        } else if self.context.following.is_some() {
+            CHANNEL_EVENTS
         } else {
             &[]
         };

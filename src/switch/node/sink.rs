@@ -11,6 +11,7 @@ use super::super::context::Context;
 use super::super::forged::is_forged;
 use super::super::wire::{CommandQueue, FrameSink};
 use super::adrift;
+use super::channels;
 use super::handle::Node;
 use super::legs::Delivery;
 use super::park;
@@ -141,6 +142,7 @@ impl NodeSink {
     }
 
     fn deliver(&self, event: Event) {
+        channels::tell(&self.node, &self.context, &event);
         if self.node.0.adrift.is_empty() {
             self.to_leg(event);
             return;

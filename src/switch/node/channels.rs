@@ -1,0 +1,115 @@
+//! Which channels a node has, for whoever counts by them.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::super::context::Context;
+use super::super::wire::{CommandFailure, CommandQueue};
+use super::handle::Node;
+use crate::esl::{Command, Event, Line};
+use crate::types::NodeName;
+
+/// A channel that a node has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresentChannel {
+    pub uuid: Box<str>,
+    /// The value of the sink's own variable on the channel, if it is set.
+    pub mark: Option<Box<str>>,
+}
+
+/// Follows the channels of the nodes. Nothing in it may wait.
+pub trait ChannelSink: Send + Sync {
+    /// The node's channels are being read; what happens to them from now on is told, too.
+    fn reading(&self, node: &NodeName);
+
+    /// Its channels that somebody called the node with (direction inbound), at some moment since `reading`.
+    fn present(&self, node: &NodeName, channels: Vec<PresentChannel>);
+
+    /// Its channels can't be read; from now on what happens to them is told.
+    fn unreadable(&self, node: &NodeName);
+
+    /// A channel is gone.
+    fn ended(&self, node: &NodeName, uuid: &str);
+
+    /// A channel has another uuid.
+    fn renamed(&self, node: &NodeName, old: &str, new: &str);
+
+    /// There is no connection to the node: its channels may come and go untold.
+    fn away(&self, node: &NodeName);
+}
+
+/// Who follows the channels, and by which variable of theirs.
+#[derive(Clone)]
+pub struct Following {
+    pub sink: Arc<dyn ChannelSink>,
+    pub variable: &'static str,
+}
+
+/// Questions that are sent at a time: FreeSWITCH serves nothing else on the connection meanwhile.
+const AT_ONCE: usize = 64;
+
+/// Reads the marks of the node's channels. `table` is its `show channels as json`, which lacks
+/// variables.
+pub(super) async fn read(
+    node: &Node,
+    following: &Following,
+    queue: &CommandQueue,
+    table: &[Value],
+) -> Result<(), CommandFailure> {
+    let text =
+        |row: &Value, name: &str| row.get(name).and_then(Value::as_str).map(Box::<str>::from);
+    let uuids: Vec<Box<str>> = table
+        .iter()
+        .filter(|row| text(row, "direction").as_deref() == Some("inbound"))
+        .filter_map(|row| text(row, "uuid"))
+        .collect();
+    let mut channels = Vec::with_capacity(uuids.len());
+    for uuids in uuids.chunks(AT_ONCE) {
+        let commands = uuids
+            .iter()
+            .map(|uuid| question(uuid, following.variable))
+            .collect::<Result<Vec<_>, _>>()?;
+        let answers = queue.submit_all(&commands).await?;
+        for (uuid, answer) in uuids.iter().zip(answers) {
+            let answer = answer.answer().await?.text();
+            // "-ERR No such channel!": it has ended meanwhile.
+            if answer.starts_with("-ERR") {
+                continue;
+            }
+            let mark = (answer != "_undef_" && !answer.is_empty()).then(|| Box::from(answer));
+            channels.push(PresentChannel {
+                uuid: uuid.clone(),
+                mark,
+            });
+        }
+    }
+    following.sink.present(node.name(), channels);
+    Ok(())
+}
+
+fn question(uuid: &str, variable: &str) -> Result<Command, CommandFailure> {
+    Ok(Command::Api {
+        command: Line::new("api", "uuid_getvar")?,
+        argument: Some(Line::new("uuid_getvar", format!("{uuid} {variable}"))?),
+    })
+}
+
+/// Tells what an event says about a channel's life.
+pub(super) fn tell(node: &Node, context: &Context, event: &Event) {
+    let Some(following) = &context.following else {
+        return;
+    };
+    let Some(uuid) = event.unique_id() else {
+        return;
+    };
+    match event.name() {
+        "CHANNEL_HANGUP_COMPLETE" | "CHANNEL_DESTROY" => following.sink.ended(node.name(), &uuid),
+        "CHANNEL_UUID" => {
+            if let Some(old) = event.header("Old-Unique-ID") {
+                following.sink.renamed(node.name(), &old, &uuid);
+            }
+        }
+        _ => {}
+    }
+}
