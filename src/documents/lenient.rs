@@ -157,6 +157,25 @@ pub fn count<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> {
     Lenient(AsCount).deserialize(d)
 }
 
+/// An integer, also as digits in a text; below 0 it means what its field says.
+#[derive(Clone, Copy)]
+pub struct AsInteger;
+impl Shape<'_> for AsInteger {
+    type Value = Option<i64>;
+    fn integer(self, integer: i64) -> Option<i64> {
+        Some(integer)
+    }
+    fn text(self, text: &str) -> Option<i64> {
+        text.trim().parse().ok()
+    }
+}
+
+/// # Errors
+/// Only those of the JSON itself.
+pub fn integer<'de, D: Deserializer<'de>>(d: D) -> Result<Option<i64>, D::Error> {
+    Lenient(AsInteger).deserialize(d)
+}
+
 /// The texts of a list, others left out.
 pub struct AsTexts;
 impl<'de> Shape<'de> for AsTexts {
@@ -219,6 +238,20 @@ impl<'de, T, S: Shape<'de, Value = Option<T>> + Copy> Shape<'de> for AsTable<S> 
             }
         }
         Ok((!table.is_empty()).then(|| Box::new(table)))
+    }
+}
+
+/// The objects of a list. What is no object reads as an empty one, so that places keep their
+/// numbers.
+pub struct AsGroups<T>(pub PhantomData<T>);
+impl<'de, T: Deserialize<'de> + Default> Shape<'de> for AsGroups<T> {
+    type Value = Box<[T]>;
+    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut groups = Vec::new();
+        while let Some(group) = list.next_element_seed(Lenient(AsGroup::<T>(PhantomData)))? {
+            groups.push(group.unwrap_or_default());
+        }
+        Ok(groups.into())
     }
 }
 

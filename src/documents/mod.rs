@@ -3,16 +3,21 @@
 mod account;
 mod attributes;
 mod callflow;
+mod connectivity;
 mod device;
 mod document;
 mod formatter;
 pub mod json;
 mod lenient;
+mod limits;
 mod media;
+mod number;
 mod recording;
 mod registration;
+mod resource;
 pub mod schema;
 mod sip;
+mod terms;
 mod user;
 
 pub use account::Account;
@@ -21,12 +26,20 @@ pub use attributes::{
     MusicOnHold, OutboundFlags, OutboundPrivacy, Restriction, Ringtones,
 };
 pub use callflow::{Callflow, FlowNode};
+pub use connectivity::{Connectivity, DidEntry, Server, ServerAuth, ServerOptions, TrunkAccount};
 pub use device::Device;
 pub use document::{Document, DocumentKey, DocumentType};
 pub use formatter::{Direction, Formatter, Formatters, Pattern};
 pub use lenient::{Table, Text};
+pub use limits::{DidRule, Limits, Trunks};
 pub use media::{Encryption, Media, Methods};
+pub use number::{NumberRecord, NumberState, Prepend};
 pub use recording::{AccountRecording, CallRecording, RecordingFields, RecordingSource};
 pub use registration::Registration;
-pub use sip::{AuthMethod, CustomHeaders, Sip};
+pub use resource::{
+    ClassRule, DynamicParameter, FromFormat, Gateway, GatewayStrategy, InviteParameters, Resource,
+    TrunkMedia,
+};
+pub use sip::{AuthMethod, CustomHeaders, Password, Sip};
+pub use terms::{CallerIdFormat, Failover, Terms, TrunkIdentity};
 pub use user::User;

@@ -45,8 +45,21 @@ struct RareSip {
     headers: CustomHeaders,
 }
 
+/// A secret that no log line shows.
 #[derive(Clone, PartialEq, Eq)]
-struct Password(Box<str>);
+pub struct Password(Box<str>);
+
+impl Password {
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    #[must_use]
+    pub const fn reveal(&self) -> &str {
+        &self.0
+    }
+}
 
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -152,7 +165,9 @@ struct SipFields {
     custom_sip_headers: CustomHeaders,
 }
 
-fn headers<'de, D: Deserializer<'de>>(d: D) -> Result<CustomHeaders, D::Error> {
+/// # Errors
+/// Only those of the JSON itself.
+pub(super) fn headers<'de, D: Deserializer<'de>>(d: D) -> Result<CustomHeaders, D::Error> {
     d.deserialize_any(Lenient(AsHeaders))
 }
 
