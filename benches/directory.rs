@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use linefinder::directory::{Credentials, Server, Settings};
 use linefinder::documents::{Document, DocumentKey, DocumentType};
-use linefinder::store::{Change, Store, StoreSettings, Write};
+use linefinder::store::{Store, StoreSettings, Write};
 use linefinder::types::{AccountId, DocumentId};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -59,7 +59,7 @@ fn store(folder: &std::path::Path) -> Store {
                 "sip": {"username": format!("{}", 1000 + d), "password": format!("secret-{d}")}});
             write(DocumentType::Device, &account, &format!("device{d}"), body)
         }));
-        store.apply_blocking(Change { writes }).unwrap();
+        store.apply_blocking(writes.into()).unwrap();
     }
     drop(store);
     Store::open(&settings).unwrap()

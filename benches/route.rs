@@ -21,7 +21,7 @@ use divan::counter::ItemsCount;
 use linefinder::callflow::{self, Context, Resolved, decide};
 use linefinder::documents::{Document, DocumentKey, DocumentType, Registration};
 use linefinder::routing::{self, Silent};
-use linefinder::store::{Change, Store, Write};
+use linefinder::store::{Store, Write};
 use linefinder::switch::{Arrival, Handoff};
 use linefinder::types::{AccountId, CallId, DocumentId, NodeName};
 use serde_json::{Value, json};
@@ -146,7 +146,7 @@ fn build(devices: usize) -> Context {
     for account in 0..devices.div_ceil(ACCOUNT) {
         let writes = account_writes(account, devices);
         store
-            .apply_blocking(Change { writes })
+            .apply_blocking(writes.into())
             .expect("documents are valid");
         let last = devices.min((account + 1) * ACCOUNT);
         for device in account * ACCOUNT..last {

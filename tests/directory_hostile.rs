@@ -13,7 +13,7 @@ mod directory_support;
 use directory_support::{device, put};
 use linefinder::directory::{Element, Form, Settings, Value, reply};
 use linefinder::documents::DocumentType;
-use linefinder::store::{Change, Store};
+use linefinder::store::Store;
 use proptest::prelude::*;
 use quick_xml::Reader;
 use quick_xml::XmlVersion;
@@ -208,11 +208,7 @@ fn ten_thousand_hostile_devices() {
         devices.push((user, realm));
     }
     for chunk in writes.chunks(500) {
-        store
-            .apply_blocking(Change {
-                writes: chunk.to_vec(),
-            })
-            .unwrap();
+        store.apply_blocking(chunk.to_vec().into()).unwrap();
     }
     let settings = Settings::default();
     let (mut told, mut refused) = (0, 0);

@@ -60,29 +60,28 @@ fn change(writer: usize, version: u64) -> Change {
         "owner_id": format!("u{}", version % 7),
         "sip": {"username": format!("w{writer}v{version}"), "ip": format!("10.{writer}.{}.{}", version / 250 % 250, version % 250)},
     });
-    Change {
-        writes: vec![
-            put(DocumentType::Device, &format!("d{writer}"), device),
-            put(
-                DocumentType::User,
-                &format!("u{writer}"),
-                json!({"first_name": version.to_string()}),
+    // the flows of several writers have one number
+    Change::imported(vec![
+        put(DocumentType::Device, &format!("d{writer}"), device),
+        put(
+            DocumentType::User,
+            &format!("u{writer}"),
+            json!({"first_name": version.to_string()}),
+        ),
+        put(
+            DocumentType::Callflow,
+            &format!("f{writer}"),
+            json!({"name": version.to_string(), "numbers": [version.to_string()], "flow": flow}),
+        ),
+        match version % 2 {
+            0 => Write::Delete(key(DocumentType::Device, &visitor)),
+            _ => put(
+                DocumentType::Device,
+                &visitor,
+                json!({"name": version.to_string()}),
             ),
-            put(
-                DocumentType::Callflow,
-                &format!("f{writer}"),
-                json!({"name": version.to_string(), "numbers": [version.to_string()], "flow": flow}),
-            ),
-            match version % 2 {
-                0 => Write::Delete(key(DocumentType::Device, &visitor)),
-                _ => put(
-                    DocumentType::Device,
-                    &visitor,
-                    json!({"name": version.to_string()}),
-                ),
-            },
-        ],
-    }
+        },
+    ])
 }
 
 /// The child: writes until it is killed, and notes in a file what was acknowledged.
@@ -195,11 +194,7 @@ fn acknowledged_writes_survive_a_kill() {
             "acc",
             json!({"realm": "acme.example.com"}),
         );
-        store
-            .apply_blocking(Change {
-                writes: vec![account],
-            })
-            .unwrap();
+        store.apply_blocking(account.into()).unwrap();
     }
     for round in 0..ROUNDS {
         let mut child = Command::new(std::env::current_exe().unwrap())

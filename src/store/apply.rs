@@ -1,5 +1,6 @@
 //! The door: every document write becomes one batch with its index entries, its change log entries and its sequence number.
 
+use super::change::{Applied, Expect, Revision};
 use super::core::{Core, Door};
 use super::disk::{Batch, Disk};
 use super::error::StoreError;
@@ -26,31 +27,44 @@ pub(super) fn apply(
     door: &mut Door,
     prepared: &Prepared,
     checks: Checks,
-) -> Result<u64, StoreError> {
-    let (batch, sequence) = plan(&core.disk, door.sequence, prepared, checks)?;
+) -> Result<Applied, StoreError> {
+    for (key, expect) in &prepared.expect {
+        refuse_unexpected(core, key, *expect)?;
+    }
+    let (batch, applied) = plan(&core.disk, door.sequence, prepared, checks)?;
     if !batch.is_empty() {
         core.write(&batch)?;
-        door.sequence = sequence;
+        door.sequence = applied.sequence;
+        core.reached(applied.sequence);
     }
-    Ok(sequence)
+    Ok(applied)
+}
+
+fn refuse_unexpected(core: &Core, key: &DocumentKey, expect: Expect) -> Result<(), StoreError> {
+    let found = core.revision(key)?;
+    let right = match expect {
+        Expect::Absent => found.is_none(),
+        Expect::Present => found.is_some(),
+        Expect::Revision(sequence) => found.is_some_and(|f| f.sequence == sequence),
+    };
+    match right {
+        true => Ok(()),
+        false => Err(StoreError::Conflict {
+            key: key.clone(),
+            found,
+        }),
+    }
 }
 
 /// What an index entry's key says about its owner is for the error message.
-fn duplicate(key: &DocumentKey, entry: &IndexEntry, owner: &str) -> StoreError {
+fn duplicate(key: &DocumentKey, entry: &IndexEntry, holder: Option<DocumentKey>) -> StoreError {
     let (field, value) = entry.unique.clone().unwrap_or_default();
-    StoreError::Duplicate {
-        key: key.to_string(),
-        field: field.to_owned(),
-        value,
-        owner: owner.to_owned(),
-    }
+    StoreError::duplicate(key, field, value, holder)
 }
 
-fn owner_text(kind: DocumentType, owner: &[u8]) -> String {
-    match keys::owner(owner) {
-        Some((account, id)) => DocumentKey { kind, account, id }.to_string(),
-        None => "a damaged index entry".to_owned(),
-    }
+fn holder(kind: DocumentType, owner: &[u8]) -> Option<DocumentKey> {
+    let (account, id) = keys::owner(owner)?;
+    Some(DocumentKey { kind, account, id })
 }
 
 fn plan(
@@ -58,7 +72,8 @@ fn plan(
     sequence: u64,
     prepared: &Prepared,
     checks: Checks,
-) -> Result<(Batch, u64), StoreError> {
+) -> Result<(Batch, Applied), StoreError> {
+    let mut stored_now = Vec::with_capacity(prepared.writes.len());
     let mut view = View::new(disk);
     let mut sequence = sequence;
     let mut added: Vec<(&DocumentKey, &PreparedDocument, &IndexEntry)> = Vec::new();
@@ -86,8 +101,13 @@ fn plan(
             }
         }
         sequence += 1;
+        let revision = Revision {
+            sequence,
+            count: old.as_ref().map_or(0, |o| o.revision.count) + 1,
+        };
         let old_chunks = old.map_or(0, |o| o.chunks);
-        write_document(&mut view, &stored, write.as_ref(), old_chunks, sequence);
+        write_document(&mut view, &stored, write.as_ref(), old_chunks, revision);
+        stored_now.push((key.clone(), revision));
         let entry = log::entry(key, sequence, sequence, write.is_none());
         view.put(keys::log(log::slot(sequence)), entry);
         if let Some(document) = write {
@@ -116,7 +136,11 @@ fn plan(
             Some(sequence.to_le_bytes().to_vec()),
         );
     }
-    Ok((batch, sequence))
+    let applied = Applied {
+        sequence,
+        stored: stored_now,
+    };
+    Ok((batch, applied))
 }
 
 fn write_document(
@@ -124,7 +148,7 @@ fn write_document(
     stored: &[u8],
     document: Option<&PreparedDocument>,
     old_chunks: u16,
-    revision: u64,
+    revision: Revision,
 ) {
     let mut chunks = 0_u16;
     match document {
@@ -134,7 +158,10 @@ fn write_document(
             let first = parts.next().unwrap_or_default();
             for part in parts {
                 chunks += 1;
-                view.put(keys::chunk(stored, chunks), record::chunk(revision, part));
+                view.put(
+                    keys::chunk(stored, chunks),
+                    record::chunk(revision.sequence, part),
+                );
             }
             view.put(stored.to_vec(), record::head(revision, chunks, first));
         }
@@ -153,16 +180,14 @@ fn refuse_taken(view: &View<'_>, key: &DocumentKey, entry: &IndexEntry) -> Resul
             let other = other?;
             if other != entry.key {
                 let owner = other.strip_prefix(prefix.as_slice()).unwrap_or_default();
-                let owner = owner_text(DocumentType::Device, owner);
-                return Err(duplicate(key, entry, &owner));
+                let owner = holder(DocumentType::Device, owner);
+                return Err(duplicate(key, entry, owner));
             }
         }
         return Ok(());
     }
     match view.payload(&entry.key)? {
-        Some(owner) if owner != entry.value => {
-            Err(duplicate(key, entry, &owner_text(key.kind, &owner)))
-        }
+        Some(owner) if owner != entry.value => Err(duplicate(key, entry, holder(key.kind, &owner))),
         _ => Ok(()),
     }
 }
@@ -174,7 +199,7 @@ fn refuse_same_address(
     document: &PreparedDocument,
     entry: &IndexEntry,
 ) -> Result<(), StoreError> {
-    let device = |owner: &[u8]| owner_text(DocumentType::Device, owner);
+    let device = |owner: &[u8]| holder(DocumentType::Device, owner);
     let mut parts = entry.key.get(1..).unwrap_or_default().split(|b| *b == 0);
     let (first, username) = (parts.next(), parts.next());
     let text = |part: Option<&[u8]>| String::from_utf8_lossy(part.unwrap_or_default()).into_owned();
@@ -200,12 +225,8 @@ fn refuse_same_address(
                 let own = keys::account_username(key.account.as_str(), &username);
                 if view.holds(&own)? {
                     let owner = view.payload(&taken)?.unwrap_or_default();
-                    return Err(StoreError::Duplicate {
-                        key: key.to_string(),
-                        field: "realm".to_owned(),
-                        value: format!("{username}@{realm}"),
-                        owner: device(&owner),
-                    });
+                    let value = format!("{username}@{realm}");
+                    return Err(StoreError::duplicate(key, "realm", value, device(&owner)));
                 }
             }
             None
@@ -213,7 +234,7 @@ fn refuse_same_address(
         _ => None,
     };
     match other {
-        Some(owner) if owner != entry.value => Err(duplicate(key, entry, &device(&owner))),
+        Some(owner) if owner != entry.value => Err(duplicate(key, entry, device(&owner))),
         _ => Ok(()),
     }
 }

@@ -81,11 +81,11 @@ fn commit(core: &Core, group: Vec<Job>) {
     let mut door = core.door();
     for job in group {
         match apply::apply(core, &mut door, &job.change, Checks::Here) {
-            Ok(sequence) => {
+            Ok(applied) => {
                 for registration in job.change.registrations {
                     core.registrations.register(registration);
                 }
-                waiting.push((job.reply, Applied { sequence }));
+                waiting.push((job.reply, applied));
             }
             Err(error) => (job.reply)(Err(error)),
         }
@@ -96,6 +96,7 @@ fn commit(core: &Core, group: Vec<Job>) {
     }
     match core.disk.flush() {
         Ok(()) => {
+            core.announce();
             for (reply, applied) in waiting {
                 reply(Ok(applied));
             }

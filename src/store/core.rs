@@ -1,7 +1,10 @@
 //! What all clones of a store, and its threads, share.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
 
 use super::cache::{Cache, Generations};
 use super::disk::{Batch, Disk};
@@ -28,6 +31,10 @@ pub(super) struct Core {
     pub(super) registrations: Registrations,
     pub(super) path: PathBuf,
     door: Mutex<Door>,
+    /// Number of the last write that readers can see.
+    last: AtomicU64,
+    /// Number of the last write, told when it is on the disk.
+    changes: watch::Sender<u64>,
 }
 
 impl Core {
@@ -42,12 +49,38 @@ impl Core {
             registrations: Registrations::default(),
             path,
             door: Mutex::new(Door { sequence }),
+            last: AtomicU64::new(sequence),
+            changes: watch::Sender::new(sequence),
         }
     }
 
     /// Waits until no other writer is inside. A writer that panicked left nothing half done: a batch is written as a whole.
     pub(super) fn door(&self) -> MutexGuard<'_, Door> {
         self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Number of the last write; waits for nobody.
+    pub(super) fn last(&self) -> u64 {
+        self.last.load(Ordering::Acquire)
+    }
+
+    /// Takes note that readers see the writes up to `sequence`.
+    pub(super) fn reached(&self, sequence: u64) {
+        self.last.store(sequence, Ordering::Release);
+    }
+
+    /// Tells followers that all writes so far are on the disk.
+    pub(super) fn announce(&self) {
+        let last = self.last();
+        self.changes.send_if_modified(|known| {
+            let news = *known < last;
+            *known = (*known).max(last);
+            news
+        });
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Writes a batch and voids what was cached about its keys. On the disk only after a flush.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::Bound;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -12,6 +13,8 @@ use super::{keys, record};
 /// How often sled looks for garbage and writes what nobody waits for (registrations), in milliseconds. Each round costs an fsync, so that
 /// sled's half second would keep an idle disk awake for nothing.
 const BACKGROUND_FLUSH_MS: u64 = 2_000;
+
+pub(super) type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
 /// Payloads by key; `None` removes.
 pub(super) type Batch = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -120,6 +123,15 @@ impl Disk {
     pub(super) fn prefix(&self, prefix: &[u8]) -> Scan {
         Scan {
             inner: Some(self.tree.scan_prefix(prefix)),
+            ascending: true,
+        }
+    }
+
+    /// The same for a range of keys, from either end.
+    pub(super) fn range(&self, range: Range, ascending: bool) -> Scan {
+        Scan {
+            inner: Some(self.tree.range(range)),
+            ascending,
         }
     }
 
@@ -190,13 +202,18 @@ impl Disk {
 /// See [`Disk::prefix`].
 pub(super) struct Scan {
     inner: Option<sled::Iter>,
+    ascending: bool,
 }
 
 impl Iterator for Scan {
     type Item = Result<(sled::IVec, Value), StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let item = self.inner.as_mut()?.next();
+        let inner = self.inner.as_mut()?;
+        let item = match self.ascending {
+            true => inner.next(),
+            false => inner.next_back(),
+        };
         let checked = match item {
             None => None,
             Some(Err(error)) => Some(Err(translated("a scan", error))),

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::change::Revision;
+use crate::documents::DocumentKey;
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error(
@@ -21,9 +24,18 @@ pub enum StoreError {
     #[error("{key}: {field} {value:?} already belongs to {owner}")]
     Duplicate {
         key: String,
+        /// Dotted path of the field that clashes.
         field: String,
         value: String,
         owner: String,
+        /// The document that has the value; none when the index that says so names no document.
+        holder: Option<Box<DocumentKey>>,
+    },
+    #[error("{key} was changed by somebody else meanwhile: {}", found_text(*found))]
+    Conflict {
+        key: DocumentKey,
+        /// None: there is no such document.
+        found: Option<Revision>,
     },
     #[error("the disk is full or failing: {0}")]
     Disk(String),
@@ -31,11 +43,36 @@ pub enum StoreError {
     Io(#[from] std::io::Error),
 }
 
+fn found_text(found: Option<Revision>) -> String {
+    match found {
+        Some(revision) => format!("it is at revision {revision}"),
+        None => "there is no such document".to_owned(),
+    }
+}
+
 impl StoreError {
     pub(super) fn damaged(at: impl Into<String>, why: impl Into<String>) -> Self {
         Self::Damaged {
             at: at.into(),
             why: why.into(),
+        }
+    }
+
+    pub(super) fn duplicate(
+        key: &DocumentKey,
+        field: impl Into<String>,
+        value: String,
+        holder: Option<DocumentKey>,
+    ) -> Self {
+        Self::Duplicate {
+            key: key.to_string(),
+            field: field.into(),
+            value,
+            owner: match &holder {
+                Some(holder) => holder.to_string(),
+                None => "a damaged index entry".to_owned(),
+            },
+            holder: holder.map(Box::new),
         }
     }
 }

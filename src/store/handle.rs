@@ -8,7 +8,7 @@ use std::sync::mpsc;
 
 use regex::Regex;
 
-use super::change::{Applied, Change, ImportReport, LoggedWrite};
+use super::change::{Applied, Change, ImportReport, LoggedWrite, Revision};
 use super::core::Core;
 use super::error::StoreError;
 use super::open::Inner;
@@ -45,7 +45,7 @@ impl Store {
         Ok(Store { inner })
     }
 
-    fn core(&self) -> &Core {
+    pub(super) fn core(&self) -> &Core {
         &self.inner.core
     }
 
@@ -95,10 +95,10 @@ impl Store {
         self.core().document(key)
     }
 
-    /// Grows with every write of the document.
+    /// Which state of the document is stored.
     /// # Errors
     /// The disk, or a damaged record.
-    pub fn revision(&self, key: &DocumentKey) -> Result<Option<u64>, StoreError> {
+    pub fn revision(&self, key: &DocumentKey) -> Result<Option<Revision>, StoreError> {
         self.core().revision(key)
     }
 
@@ -214,14 +214,14 @@ impl Store {
         &self,
         kind: DocumentType,
         account: Option<&AccountId>,
-    ) -> Box<dyn Iterator<Item = Result<Document, StoreError>> + '_> {
+    ) -> Box<dyn Iterator<Item = Result<Document, StoreError>> + Send + '_> {
         self.core().scan(kind, account)
     }
 
     /// Number of the last write.
     #[must_use]
     pub fn sequence(&self) -> u64 {
-        self.core().door().sequence
+        self.core().last()
     }
 
     /// Up to `limit` writes behind `sequence`, oldest first; `None` when the log no longer reaches back that far: read everything anew.

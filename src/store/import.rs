@@ -140,6 +140,7 @@ fn write(core: &Core, door: &mut super::core::Door, batch: Prepared) -> Result<u
     if !batch.writes.is_empty() {
         apply::apply(core, door, &batch, Checks::Made)?;
         core.disk.flush()?;
+        core.announce();
     }
     for registration in batch.registrations {
         core.registrations.register(registration);

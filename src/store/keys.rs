@@ -107,6 +107,18 @@ pub(super) fn documents_of(kind: DocumentType, account: Option<&AccountId>) -> V
     prefix
 }
 
+/// The first key behind all that begin with `prefix`.
+pub(super) fn end_of(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            break;
+        }
+    }
+    end
+}
+
 /// The document that a `d` or `c` key belongs to.
 pub(super) fn parse_document(key: &[u8]) -> Option<DocumentKey> {
     let (_, rest) = key.split_first()?;

@@ -13,12 +13,15 @@ mod core;
 mod disk;
 mod error;
 mod export;
+mod finding;
 mod handle;
+mod handle_lists;
 mod import;
 mod import_checks;
 mod indexes;
 mod keys;
 mod lines;
+mod listing;
 mod log;
 mod lookups;
 mod manifest;
@@ -36,7 +39,11 @@ mod tests;
 mod verify;
 mod view;
 
-pub use change::{Applied, Change, ImportProblem, ImportReport, LoggedWrite, Write};
+pub use change::{
+    Applied, Author, Change, Expect, HistoryEntry, ImportProblem, ImportReport, LoggedWrite,
+    Revision, Rules, Stored, Tree, Via, Write,
+};
 pub use error::StoreError;
 pub use handle::Store;
+pub use listing::Rows;
 pub use settings::StoreSettings;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::change::{Change, Write};
+use super::change::{Author, Change, Expect, Rules, Write};
 use super::error::StoreError;
 use super::indexes::{self, IndexEntry};
 use crate::documents::schema::{self, Violation};
@@ -30,6 +30,9 @@ pub(super) struct PreparedDocument {
 pub(super) struct Prepared {
     pub writes: BTreeMap<DocumentKey, Option<PreparedDocument>>,
     pub registrations: Vec<Registration>,
+    pub expect: Vec<(DocumentKey, Expect)>,
+    pub rules: Rules,
+    pub author: Option<Author>,
 }
 
 fn violation(field: impl Into<String>, expected: impl Into<String>) -> Violation {
@@ -111,7 +114,12 @@ fn registration(document: Document) -> Result<Registration, StoreError> {
 /// # Errors
 /// [`StoreError::Invalid`] with the first thing that is wrong.
 pub(super) fn prepare(change: Change) -> Result<Prepared, StoreError> {
-    let mut prepared = Prepared::default();
+    let mut prepared = Prepared {
+        expect: change.expect,
+        rules: change.rules,
+        author: change.author,
+        ..Prepared::default()
+    };
     for write in change.writes {
         match write {
             Write::Put(document) if document.key.kind == DocumentType::Registration => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::change::{Revision, Stored};
 use super::core::Core;
 use super::disk::Disk;
 use super::error::StoreError;
@@ -13,6 +14,7 @@ use super::{keys, record};
 use crate::documents::{
     Account, Callflow, Device, Document, DocumentKey, DocumentType, User, json,
 };
+use crate::types::AccountId;
 
 /// How often a document in several records is read again because it changed in between.
 const READ_AGAIN: usize = 100;
@@ -32,6 +34,7 @@ pub(super) enum Decoded {
 
 /// A stored document before its JSON is read.
 pub(super) struct Raw {
+    pub revision: Revision,
     pub chunks: u16,
     pub json: Vec<u8>,
 }
@@ -82,12 +85,13 @@ pub(super) fn with_chunks(
             return Ok(None);
         };
         let (revision, part) = record::read_chunk(&chunk_key, chunk.payload())?;
-        if revision != head.revision {
+        if revision != head.revision.sequence {
             return Ok(None);
         }
         json.extend_from_slice(part);
     }
     Ok(Some(Raw {
+        revision: head.revision,
         chunks: head.chunks,
         json,
     }))
@@ -109,6 +113,18 @@ pub(super) fn body_in(
         json.extend_from_slice(record::read_chunk(&chunk_key, &chunk)?.1);
     }
     parse(key, &json).map(Some)
+}
+
+/// What comes behind an error can't be trusted.
+pub(super) fn until_error<T>(
+    items: impl Iterator<Item = Result<T, StoreError>>,
+) -> impl Iterator<Item = Result<T, StoreError>> {
+    let mut failed = false;
+    items.take_while(move |item| {
+        let go_on = !failed;
+        failed = item.is_err();
+        go_on
+    })
 }
 
 impl Core {
@@ -171,17 +187,25 @@ impl Core {
         if key.kind == DocumentType::Registration {
             return Ok(self.registration_document(key));
         }
+        Ok(self.stored(key)?.map(|stored| stored.document))
+    }
+
+    /// A document and which state of it this is; registrations have none.
+    pub(super) fn stored(&self, key: &DocumentKey) -> Result<Option<Stored>, StoreError> {
         let stored = keys::document(key);
         let Some(raw) = raw(&self.disk, &stored)? else {
             return Ok(None);
         };
-        Ok(Some(Document {
-            key: key.clone(),
-            body: raw.body(&stored)?,
+        Ok(Some(Stored {
+            document: Document {
+                key: key.clone(),
+                body: raw.body(&stored)?,
+            },
+            revision: raw.revision,
         }))
     }
 
-    pub(super) fn revision(&self, key: &DocumentKey) -> Result<Option<u64>, StoreError> {
+    pub(super) fn revision(&self, key: &DocumentKey) -> Result<Option<Revision>, StoreError> {
         let stored = keys::document(key);
         let Some(value) = self.disk.read(&stored)? else {
             return Ok(None);
@@ -193,34 +217,38 @@ impl Core {
     pub(super) fn scan(
         &self,
         kind: DocumentType,
-        account: Option<&crate::types::AccountId>,
-    ) -> Box<dyn Iterator<Item = Result<Document, StoreError>> + '_> {
+        account: Option<&AccountId>,
+    ) -> Box<dyn Iterator<Item = Result<Document, StoreError>> + Send + '_> {
         if kind == DocumentType::Registration {
             let documents = self.registration_documents();
             let account = account.cloned();
             let wanted = move |d: &Document| account.as_ref().is_none_or(|a| *a == d.key.account);
             return Box::new(documents.into_iter().filter(wanted).map(Ok));
         }
-        let mut found = self.disk.prefix(&keys::documents_of(kind, account));
-        let mut failed = false;
-        Box::new(std::iter::from_fn(move || {
-            while !failed {
-                let document = match found.next()? {
-                    Ok((key, value)) => self.scanned(&key, value.payload()),
-                    Err(error) => Err(error),
-                };
-                failed = document.is_err();
-                // deleted while its parts were read
-                let Some(document) = document.transpose() else {
-                    continue;
-                };
-                return Some(document);
-            }
-            None
-        }))
+        let found = self.scan_stored(kind, account);
+        Box::new(found.map(|row| row.map(|stored| stored.document)))
     }
 
-    fn scanned(&self, stored: &[u8], payload: &[u8]) -> Result<Option<Document>, StoreError> {
+    /// Documents of a kind in key order. An error is the last item.
+    pub(super) fn scan_stored(
+        &self,
+        kind: DocumentType,
+        account: Option<&AccountId>,
+    ) -> Box<dyn Iterator<Item = Result<Stored, StoreError>> + Send + '_> {
+        let found = self.disk.prefix(&keys::documents_of(kind, account));
+        Box::new(until_error(found.filter_map(|item| {
+            // none: deleted while its parts were read
+            let row = item.and_then(|(key, value)| self.scanned(&key, value.payload()));
+            row.transpose()
+        })))
+    }
+
+    /// The document under a `d` key whose head a scan has read; none if it is gone by now.
+    pub(super) fn scanned(
+        &self,
+        stored: &[u8],
+        payload: &[u8],
+    ) -> Result<Option<Stored>, StoreError> {
         let Some(key) = keys::parse_document(stored) else {
             return Err(StoreError::damaged(
                 keys::describe(stored),
@@ -235,6 +263,9 @@ impl Core {
             return Ok(None);
         };
         let body = raw.body(stored)?;
-        Ok(Some(Document { key, body }))
+        Ok(Some(Stored {
+            document: Document { key, body },
+            revision: raw.revision,
+        }))
     }
 }

@@ -3,17 +3,22 @@
 //!
 //! ```text
 //! every value:  version (1 byte) | crc32 of key and payload (4, little endian) | payload
-//! a document:   revision (8, LE) | number of further chunks (2, LE) | first part of the JSON
+//! a document:   revision (8, LE) | number of further chunks (2, LE) with the highest bit set | writes (8, LE) | first part of the JSON
+//! older:        revision (8, LE) | number of further chunks (2, LE) | first part of the JSON
 //! a chunk:      revision (8, LE) | part of the JSON
 //! ```
 
+use super::change::Revision;
 use super::error::StoreError;
 use super::keys;
 
 const VERSION: u8 = 1;
 /// Bytes before a payload.
 pub(super) const FRAME: usize = 5;
-const DOCUMENT_HEADER: usize = 10;
+const DOCUMENT_HEADER: usize = 18;
+
+/// Tells a header that counts the document's writes from the older one that does not; no document has as many chunks.
+const COUNTED: u16 = 0x8000;
 
 /// A document's JSON is cut into parts of this size, and no other record is larger. sled writes a page of more than 128 KiB (a quarter of a
 /// segment) into a file of its own, and does not sync that file; a page has some 20 entries at most.
@@ -60,27 +65,40 @@ pub(super) fn unframe<'a>(key: &[u8], framed: &'a [u8]) -> Result<&'a [u8], Stor
 
 /// A document's first part.
 pub(super) struct Head<'a> {
-    pub revision: u64,
+    pub revision: Revision,
     /// How many chunks follow.
     pub chunks: u16,
     pub json: &'a [u8],
 }
 
-pub(super) fn head(revision: u64, chunks: u16, json: &[u8]) -> Vec<u8> {
+pub(super) fn head(revision: Revision, chunks: u16, json: &[u8]) -> Vec<u8> {
     let mut payload = Vec::with_capacity(DOCUMENT_HEADER + json.len());
-    payload.extend_from_slice(&revision.to_le_bytes());
-    payload.extend_from_slice(&chunks.to_le_bytes());
+    payload.extend_from_slice(&revision.sequence.to_le_bytes());
+    payload.extend_from_slice(&(chunks | COUNTED).to_le_bytes());
+    payload.extend_from_slice(&revision.count.to_le_bytes());
     payload.extend_from_slice(json);
     payload
 }
 
+/// A document of the older form counts as written once.
 pub(super) fn read_head<'a>(key: &[u8], payload: &'a [u8]) -> Result<Head<'a>, StoreError> {
     let cut = || StoreError::damaged(keys::describe(key), "the document's header is cut short");
-    let (revision, rest) = payload.split_first_chunk::<8>().ok_or_else(cut)?;
-    let (chunks, json) = rest.split_first_chunk::<2>().ok_or_else(cut)?;
+    let (sequence, rest) = payload.split_first_chunk::<8>().ok_or_else(cut)?;
+    let (chunks, rest) = rest.split_first_chunk::<2>().ok_or_else(cut)?;
+    let chunks = u16::from_le_bytes(*chunks);
+    let (count, json) = match chunks & COUNTED {
+        0 => (1, rest),
+        _ => {
+            let (count, json) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
+            (u64::from_le_bytes(*count), json)
+        }
+    };
     Ok(Head {
-        revision: u64::from_le_bytes(*revision),
-        chunks: u16::from_le_bytes(*chunks),
+        revision: Revision {
+            sequence: u64::from_le_bytes(*sequence),
+            count,
+        },
+        chunks: chunks & !COUNTED,
         json,
     })
 }
@@ -110,6 +128,36 @@ mod tests {
             let framed = frame(b"dkey", payload);
             assert_eq!(unframe(b"dkey", &framed).unwrap(), payload);
         }
+    }
+
+    #[test]
+    fn a_document_of_the_older_form_is_read() {
+        let mut older = 7_u64.to_le_bytes().to_vec();
+        older.extend_from_slice(&3_u16.to_le_bytes());
+        older.extend_from_slice(b"{}");
+        let head = read_head(b"dkey", &older).unwrap();
+        let revision = Revision {
+            sequence: 7,
+            count: 1,
+        };
+        assert_eq!(
+            (head.revision, head.chunks, head.json),
+            (revision, 3, &b"{}"[..])
+        );
+    }
+
+    #[test]
+    fn a_header_gives_back_what_it_was_made_of() {
+        let revision = Revision {
+            sequence: 9,
+            count: 4,
+        };
+        let payload = head(revision, 512, b"{\"a\":1}");
+        let head = read_head(b"dkey", &payload).unwrap();
+        assert_eq!(
+            (head.revision, head.chunks, head.json),
+            (revision, 512, &b"{\"a\":1}"[..])
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use linefinder::directory::{Server, Settings};
 use linefinder::documents::{Document, DocumentKey, DocumentType};
-use linefinder::store::{Change, Store, Write};
+use linefinder::store::{Store, Write};
 use linefinder::types::{AccountId, DocumentId};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -37,7 +37,7 @@ pub fn device(id: &str, body: Value) -> Write {
 }
 
 pub fn put(store: &Store, writes: Vec<Write>) {
-    store.apply_blocking(Change { writes }).unwrap();
+    store.apply_blocking(writes.into()).unwrap();
 }
 
 /// Acme with its phones; 1001 has the password of the captures.

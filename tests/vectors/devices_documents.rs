@@ -137,9 +137,7 @@ fn stored(account: &AccountId, body: &Map<String, Value>) -> Differences {
         },
         body: typed(&json!({"name": "Acme", "realm": "acme.example.com"})),
     };
-    let change = Change {
-        writes: vec![Write::Put(tenant), Write::Put(document)],
-    };
+    let change = Change::imported(vec![Write::Put(tenant), Write::Put(document)]);
     store.apply_blocking(change).unwrap();
     let back = store.document(&key).unwrap().map(|document| document.body);
     let text = |body: &Map<String, Value>| serde_json::to_string(body).unwrap();

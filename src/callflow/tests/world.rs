@@ -106,7 +106,7 @@ impl World {
         let writes = vec![write];
         self.context
             .store
-            .apply_blocking(Change { writes })
+            .apply_blocking(Change::imported(writes))
             .unwrap();
     }
 

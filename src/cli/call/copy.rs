@@ -29,10 +29,10 @@ pub fn account(store: &Store, account: &AccountId) -> Result<Store, Failure> {
             writes.push(Write::Put(document?));
             if writes.len() == BATCH {
                 let writes = std::mem::take(&mut writes);
-                copy.apply_blocking(Change { writes })?;
+                copy.apply_blocking(Change::imported(writes))?;
             }
         }
-        copy.apply_blocking(Change { writes })?;
+        copy.apply_blocking(Change::imported(writes))?;
     }
     Ok(copy)
 }

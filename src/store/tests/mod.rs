@@ -8,7 +8,7 @@ mod writes;
 
 use serde_json::{Value, json};
 
-use super::{Applied, Change, Store, StoreError, StoreSettings, Write};
+use super::{Applied, Change, Revision, Store, StoreError, StoreSettings, Write};
 use crate::documents::{Document, DocumentKey, DocumentType, Registration};
 use crate::types::{AccountId, DocumentId, NodeName};
 
@@ -67,7 +67,7 @@ fn callflow(account: &str, name: &str, numbers: Value, patterns: Value) -> Write
 }
 
 fn apply(store: &Store, writes: Vec<Write>) -> Result<Applied, StoreError> {
-    store.apply_blocking(Change { writes })
+    store.apply_blocking(Change::imported(writes))
 }
 
 fn filled() -> Store {
