@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::numbers;
+use super::{numbers, trunk};
 use crate::types::NodeName;
 
 /// `privacy_method`: how a hidden identity is kept from a carrier.
@@ -21,7 +21,7 @@ pub enum PrivacyMethod {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Settings {
     /// Sofia profile when neither the device nor its registration names one.
     pub sip_profile: String,
@@ -54,6 +54,9 @@ pub struct Settings {
     pub prompts: BTreeMap<String, String>,
     /// Dial plans that accounts name under `dial_plan.system`; they run last, sorted by key.
     pub system_dial_plans: SystemDialPlans,
+    /// Calls from and to customers' PBXs; written beside the others.
+    #[serde(flatten)]
+    pub trunk: trunk::Settings,
 }
 
 impl Default for Settings {
@@ -79,6 +82,7 @@ impl Default for Settings {
             media: BTreeMap::new(),
             prompts: BTreeMap::new(),
             system_dial_plans: SystemDialPlans::default(),
+            trunk: trunk::Settings::default(),
         }
     }
 }
