@@ -248,6 +248,11 @@ pub struct NoLeg {
 pub trait Explain {
     /// One rule tried and what came of it.
     fn note(&mut self, rule: &'static str, outcome: fmt::Arguments<'_>);
+
+    /// False: nobody reads the notes, so that work which only they need may be left out.
+    fn is_heard(&self) -> bool {
+        true
+    }
 }
 
 /// Explains nothing, costs nothing.
@@ -255,4 +260,8 @@ pub struct Silent;
 
 impl Explain for Silent {
     fn note(&mut self, _rule: &'static str, _outcome: fmt::Arguments<'_>) {}
+
+    fn is_heard(&self) -> bool {
+        false
+    }
 }

@@ -50,6 +50,13 @@ impl Classifiers {
         &US
     }
 
+    /// The pattern of a class; None: there is no such class.
+    #[must_use]
+    pub fn pattern(&self, class: &str) -> Option<&str> {
+        let known = self.0.iter().find(|(name, _)| name == class);
+        known.map(|(_, regex)| regex.as_str())
+    }
+
     /// The class of a number in E.164; `unknown` if nothing matches, as for extensions.
     #[must_use]
     pub fn classify(&self, e164: &str) -> &str {

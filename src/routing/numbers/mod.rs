@@ -10,4 +10,5 @@ pub use classify::Classifiers;
 pub use dial_plan::{DialPlan, SystemDialPlans, rewrite};
 pub use normalize::{Normalizer, NumberRule, default_rules, npan, one_npan};
 pub use pattern::Affixes;
+pub(crate) use pattern::compiled;
 pub use restrict::{Restriction, owner_restriction, restricted};

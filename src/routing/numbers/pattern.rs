@@ -17,7 +17,7 @@ static CACHE: LazyLock<Cache<String, Option<Arc<Regex>>>> =
     LazyLock::new(|| Cache::new(CACHED_PATTERNS));
 
 /// The compiled pattern, or None if it is no regular expression (also remembered).
-pub(super) fn compiled(pattern: &str) -> Option<Arc<Regex>> {
+pub(crate) fn compiled(pattern: &str) -> Option<Arc<Regex>> {
     if let Some(known) = CACHE.get(pattern) {
         return known;
     }
