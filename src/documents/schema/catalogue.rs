@@ -2,7 +2,8 @@
 //!
 //! One file says both what the store takes and what the API takes. Keywords inside `x-api` hold for the API only: an import
 //! may bring documents of another system (ids of any length, users without a name) that calls handle well, while a document
-//! made through the API is held to what its clients were promised.
+//! made through the API is held to what its clients were promised. For the same reason `x-lenient` on a whole schema leaves
+//! all of it to the API: the store takes any object, and what reads it trusts no value.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -20,6 +21,9 @@ const BASE: &str = "https://linefinder.invalid/schemas/";
 
 /// Keywords that hold for the API alone, to be merged into the schema around them; `null` takes a keyword out.
 const OVERLAY: &str = "x-api";
+
+/// See the top: the store takes any object.
+const LENIENT: &str = "x-lenient";
 
 /// A node of a flow. References to it are compiled as any object, and `flow` walks the tree with a stack of its own: flows are
 /// deeper than a validator that calls itself may go.
@@ -51,7 +55,7 @@ fn name_of(file: &str) -> String {
 
 /// Written by the daemon alone, and of no use to those who write documents.
 fn internal(file: &str) -> bool {
-    matches!(file, "registration" | "voicemail_message")
+    matches!(file, "recording" | "registration" | "voicemail_message")
 }
 
 pub(super) struct Entry {
@@ -89,9 +93,13 @@ pub(super) static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
     }
     let form = |strict: bool| -> BTreeMap<String, Value> {
         let forms = parsed.iter().map(|(_, name, source)| {
-            let mut source = source.clone();
+            let mut source = match source.get(LENIENT).is_some() && !strict {
+                true => json!({"type": "object"}),
+                false => source.clone(),
+            };
             overlay(&mut source, strict);
             if let Some(members) = source.as_object_mut() {
+                members.shift_remove(LENIENT);
                 members.insert("$id".to_owned(), json!(format!("{BASE}{name}")));
             }
             (name.clone(), source)

@@ -124,6 +124,8 @@ impl Fault {
     }
 }
 
+const STRICT: &str = "Strict checking of data is enabled; only include schema-defined properties";
+
 fn article(kind: &str) -> String {
     match kind {
         "array" => "a list".to_owned(),
@@ -230,7 +232,7 @@ pub(super) fn faults(error: &ValidationError<'_>, source: &Value, strict: bool) 
                 }
                 let given = value.get(name).cloned().unwrap_or_default();
                 let fault = Fault::new(&below(name), "additionalProperties", expected)
-                    .saying("Strict checking of data is enabled; only include schema-defined properties")
+                    .saying(STRICT)
                     .with("value", given);
                 match meant {
                     Some(meant) => fault.with("nearest", meant),
@@ -238,6 +240,20 @@ pub(super) fn faults(error: &ValidationError<'_>, source: &Value, strict: bool) 
                 }
             };
             return unexpected.iter().map(one).collect();
+        }
+        // a name that its map does not take
+        ValidationErrorKind::PropertyNames { error: inner } => {
+            let name = inner.instance().as_str().unwrap_or_default();
+            let words = schema.and_then(|s| s.get("propertyNames")?.get("expected")?.as_str());
+            let given = value.get(name).cloned().unwrap_or_default();
+            let fault = Fault::new(
+                &below(name),
+                "additionalProperties",
+                words.unwrap_or("no such field"),
+            )
+            .saying(STRICT)
+            .with("value", given);
+            return vec![fault];
         }
         ValidationErrorKind::Type { kind } => {
             let kinds = kinds(kind);

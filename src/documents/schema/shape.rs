@@ -7,6 +7,8 @@ use indexmap::IndexMap;
 use regex::Regex;
 use serde_json::{Map, Number, Value};
 
+use super::catalogue::FLOW;
+
 /// Beside a property: the name of its newer twin. Each takes the other's value; the twin's counts when they differ.
 const TWIN: &str = "x-twin";
 
@@ -82,7 +84,7 @@ impl Shapes {
             },
             ..Shape::default()
         };
-        if let Some(reference) = text("$ref") {
+        if let Some(reference) = text("$ref").filter(|name| *name != FLOW) {
             let (other, pointer) = reference.split_once('#').unwrap_or((reference, ""));
             let other = if other.is_empty() { name } else { other };
             shape.target = Some(self.named(other, pointer, sources));
@@ -230,7 +232,7 @@ mod tests {
     fn filled(schema: Value, body: Value) -> Value {
         let sources = BTreeMap::from([("x".to_owned(), schema)]);
         let Value::Object(mut body) = body else {
-            unreachable!("tests fill objects")
+            panic!("tests fill objects")
         };
         Shapes::of(&sources).fill("x", &mut body);
         Value::Object(body)

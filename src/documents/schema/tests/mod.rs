@@ -1,0 +1,5 @@
+//! Documents against the schemas.
+
+mod accepted;
+mod properties;
+mod stored;
