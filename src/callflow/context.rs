@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::action::Entry;
 use super::{LiveCalls, Office, Settings, actions};
 use crate::routing;
 use crate::store::Store;
-use crate::trunks::Ledger;
+use crate::trunks::{Guard, Ledger, fraud};
 
 /// Cheap to clone: each call's task holds one.
 #[derive(Clone)]
@@ -17,6 +19,8 @@ pub struct Context {
     pub live: LiveCalls,
     /// Units of trunks in use.
     pub ledger: Ledger,
+    /// What looks like fraud.
+    pub guard: Guard,
     /// The actions that flows may name.
     pub actions: &'static [Entry],
 }
@@ -30,6 +34,7 @@ impl Context {
             settings: Arc::new(settings),
             live: LiveCalls::default(),
             ledger: Ledger::default(),
+            guard: Guard::new(fraud::Settings::default(), Instant::now()),
             actions: actions::ALL,
         }
     }

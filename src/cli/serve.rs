@@ -92,6 +92,7 @@ impl From<StartError> for Failure {
                 Exit::NoPermission
             }
             StartError::Listen(_) | StartError::Directory(_) => Exit::Unavailable,
+            StartError::Metrics(_) => Exit::Unavailable,
             StartError::Switch(_) => Exit::Config,
         };
         Failure::new(exit, error)

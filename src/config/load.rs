@@ -8,10 +8,11 @@ use super::layers::Layers;
 use super::node::{NodeSettings, read_nodes};
 use super::problem::ConfigError;
 use super::section::{Reader, Setting};
-use super::sections::{HandoffSettings, LogSettings};
+use super::sections::{HandoffSettings, LogSettings, MetricsSettings};
 use crate::callflow;
 use crate::routing;
 use crate::store::StoreSettings;
+use crate::trunks::fraud;
 use crate::types::NodeName;
 
 /// Read when no file is named and it exists.
@@ -29,7 +30,9 @@ pub struct Config {
     pub directory: DirectorySettings,
     pub routing: routing::Settings,
     pub callflow: callflow::Settings,
+    pub fraud: fraud::Settings,
     pub log: LogSettings,
+    pub metrics: MetricsSettings,
     /// Every setting with its value and origin, secrets hidden.
     pub settings: Vec<Setting>,
     /// The file that was read.
@@ -71,7 +74,9 @@ impl Config {
             directory: read_directory(&mut reader, credentials.as_deref()),
             routing: reader.section("routing"),
             callflow: reader.section("callflow"),
+            fraud: reader.section("fraud"),
             log: reader.section("log"),
+            metrics: reader.section("metrics"),
             settings: Vec::new(),
             file: file.map(Path::to_owned),
         };

@@ -9,6 +9,7 @@ use super::section::Section;
 use crate::callflow;
 use crate::routing;
 use crate::store::StoreSettings;
+use crate::trunks::fraud;
 
 impl Section for StoreSettings {
     fn check(&self, report: &mut dyn FnMut(&str, String)) {
@@ -191,6 +192,28 @@ impl Section for callflow::Settings {
         }
     }
 }
+
+impl Section for fraud::Settings {
+    fn check(&self, report: &mut dyn FnMut(&str, String)) {
+        if self.warn_percent > 100 {
+            report("warn_percent", "expected 0 to 100 percent".into());
+        }
+        if self.block_after > 0 && self.block_s == 0 {
+            let why = "expected at least 1 second; block_after = 0 switches blocks off";
+            report("block_s", why.into());
+        }
+    }
+}
+
+/// `[metrics]`: figures for Prometheus; they are not served without `listen`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MetricsSettings {
+    /// Where `GET /metrics` is answered.
+    pub listen: Option<SocketAddr>,
+}
+
+impl Section for MetricsSettings {}
 
 /// Form of the log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! The daemon: store, switch and callflows together, from ready to stopped.
 
+mod metrics;
 mod registrations;
 mod status;
 mod systemd;
@@ -18,9 +19,10 @@ use crate::config::{Config, NodeSettings};
 use crate::directory;
 use crate::store::Store;
 use crate::switch::{self, IncomingCall, Switch, SwitchSettings};
-use crate::trunks::{Ledger, ledger};
+use crate::trunks::{Guard, Ledger, ledger};
 use crate::types::NodeName;
 
+pub use metrics::MetricsError;
 pub use systemd::Systemd;
 
 /// Between telling calls that they are let go and closing their connections: time for the last commands to leave.
@@ -40,6 +42,8 @@ pub enum StartError {
     Listen(switch::ListenError),
     #[error("{0}; [directory] listen names the address: free it or choose another")]
     Directory(directory::ListenError),
+    #[error("{0}; [metrics] listen names the address: free it or choose another")]
+    Metrics(#[from] MetricsError),
     #[error(transparent)]
     Switch(switch::StartError),
 }
@@ -49,6 +53,7 @@ pub struct Daemon {
     store: Store,
     switch: Switch,
     directory: Option<directory::Server>,
+    metrics: Option<metrics::Server>,
     incoming: mpsc::Receiver<IncomingCall>,
     context: callflow::Context,
     drain: Duration,
@@ -68,6 +73,11 @@ impl Daemon {
         shutdown: &CancellationToken,
     ) -> Result<Daemon, StartError> {
         let directory = directory(config, &store)?;
+        let metrics = config
+            .metrics
+            .listen
+            .map(metrics::Server::bind)
+            .transpose()?;
         let sink = Arc::new(registrations::Keeper(store.clone()));
         let ledger = Ledger::default();
         ledger.expect(config.nodes.keys().cloned());
@@ -87,10 +97,12 @@ impl Daemon {
             config.callflow.clone(),
         );
         context.ledger = ledger;
+        context.guard = Guard::new(config.fraud.clone(), Instant::now());
         Ok(Daemon {
             store,
             switch,
             directory,
+            metrics,
             incoming,
             context,
             drain: Duration::from_secs(config.handoff.drain_s),
@@ -109,6 +121,18 @@ impl Daemon {
     #[must_use]
     pub fn directory(&self) -> Option<SocketAddr> {
         self.directory.as_ref().map(directory::Server::address)
+    }
+
+    /// Where figures are served.
+    #[must_use]
+    pub fn metrics(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(metrics::Server::address)
+    }
+
+    /// Units of trunks in use.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.context.ledger
     }
 
     /// The nodes and what is known of them.
@@ -132,6 +156,8 @@ impl Daemon {
         // It closes its listener as soon as `shutdown` is cancelled, while calls are still drained.
         let directory = self.directory.take();
         let directory = directory.map(|server| tokio::spawn(server.run(self.shutdown.clone())));
+        let metrics = self.metrics.take();
+        let metrics = metrics.map(|server| tokio::spawn(server.run(self.shutdown.clone())));
         let mut told = status::line(&self.switch);
         systemd.ready(&told);
         tracing::info!(status = told, "ready");
@@ -160,6 +186,11 @@ impl Daemon {
             }
         }
         self.stop(systemd, hurry, calls, let_go).await;
+        if let Some(metrics) = metrics
+            && metrics.await.is_err()
+        {
+            tracing::error!("the figures' listener failed");
+        }
         if reaper.await.is_err() {
             tracing::error!("the reaper of trunk units failed");
         }

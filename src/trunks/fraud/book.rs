@@ -1,0 +1,122 @@
+//! The subjects, and the verdict of an account and its device or server together.
+
+use std::collections::HashMap;
+
+use tokio::time::Instant;
+
+use super::subject::{Finding, Seen, Subject};
+use super::{Attempt, Measured, Notice, Settings, countries};
+use crate::types::AccountId;
+
+const CARIBBEAN: &str = "caribbean";
+
+#[derive(Debug)]
+pub(super) struct Book {
+    started: Instant,
+    accounts: HashMap<AccountId, Account>,
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    whole: Subject,
+    parties: HashMap<Box<str>, Subject>,
+}
+
+impl Book {
+    pub(super) fn new(started: Instant) -> Self {
+        Self {
+            started,
+            accounts: HashMap::new(),
+        }
+    }
+
+    /// What is to be told, and the reason if the call is refused.
+    pub(super) fn consider(
+        &mut self,
+        settings: &Settings,
+        attempt: &Attempt<'_>,
+        costly: bool,
+        now: Instant,
+    ) -> (Vec<Notice>, Option<Notice>) {
+        let seen = Seen {
+            costly,
+            country: countries::of(attempt.number, attempt.class == CARIBBEAN),
+            now,
+            started: self.started,
+        };
+        let account = self.accounts.entry(attempt.account.clone()).or_default();
+        let mut notices = Vec::new();
+        // The device or server first: its block must not become the account's.
+        if let Some(name) = attempt.party {
+            if account.parties.len() >= PARTIES {
+                account
+                    .parties
+                    .retain(|_, party| !party.is_idle(seen.started, now));
+            }
+            let party = account.parties.entry(Box::from(name)).or_default();
+            let found = party.find(settings, settings.of_party(), &seen);
+            let refused = judge(party, settings, &seen, &found, Some(name), &mut notices);
+            if refused.is_some() {
+                return (notices, refused);
+            }
+        }
+        let whole = &mut account.whole;
+        let found = whole.find(settings, settings.of_account(), &seen);
+        let refused = judge(whole, settings, &seen, &found, None, &mut notices);
+        if refused.is_some() {
+            return (notices, refused);
+        }
+        whole.count(settings, settings.of_account(), &seen);
+        if let Some(party) = attempt.party.and_then(|name| account.parties.get_mut(name)) {
+            party.count(settings, settings.of_party(), &seen);
+        }
+        (notices, None)
+    }
+
+    pub(super) fn less_costly(&mut self, account: &AccountId, party: Option<&str>) {
+        let Some(account) = self.accounts.get_mut(account) else {
+            return;
+        };
+        account.whole.less_costly();
+        if let Some(party) = party.and_then(|name| account.parties.get_mut(name)) {
+            party.less_costly();
+        }
+    }
+}
+
+/// Devices and servers remembered of an account before those without a past are forgotten.
+const PARTIES: usize = 10_000;
+
+/// Notes what was found. What a block refuses is told by the call's own line; the guard's tells
+/// only that the block began.
+fn judge(
+    subject: &mut Subject,
+    settings: &Settings,
+    seen: &Seen<'_>,
+    found: &[Finding],
+    party: Option<&str>,
+    notices: &mut Vec<Notice>,
+) -> Option<Notice> {
+    let mut refused = None;
+    for finding in found {
+        let mut notice = Notice {
+            action: finding.action,
+            measure: finding.measure,
+            party: party.map(str::to_owned),
+            value: finding.value,
+            limit: finding.limit,
+        };
+        match finding.action {
+            Measured::Warned => notices.push(notice),
+            Measured::Throttled => {
+                if subject.refuse(settings, seen) {
+                    notice.action = Measured::Blocked;
+                }
+                notices.push(notice.clone());
+                refused = Some(notice);
+            }
+            Measured::Blocked => refused = Some(notice),
+        }
+    }
+    refused
+}
