@@ -22,7 +22,7 @@ pub fn serve(file: Option<&Path>) -> Outcome {
         store = %config.store.path.display(),
         "linefinder starts"
     );
-    let outcome = Store::open(&config.store)
+    let outcome = Store::open_for_service(&config.store)
         .map_err(Failure::from)
         .and_then(|store| run(&config, store));
     if let Err(failure) = &outcome {

@@ -8,12 +8,18 @@ use crate::documents::DocumentKey;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error(
-        "the store {path} is in use by another process; stop that linefinder or choose another [store] path"
+        "the store {path} is in use by another process{holder}; stop that linefinder or choose another [store] path"
     )]
-    Locked { path: PathBuf },
+    Locked {
+        path: PathBuf,
+        /// ` (pid 17, linefinder)`, if it can be known.
+        holder: String,
+    },
     #[error("the store {path} can't be opened: {why}")]
     Open { path: PathBuf, why: String },
-    #[error("the store is damaged at {at}: {why}; restore from a backup or an export")]
+    #[error(
+        "the store is damaged at {at}: {why}; `linefinder serve` moves it aside and builds it anew, `linefinder backup restore FILE` does so by hand"
+    )]
     Damaged { at: String, why: String },
     #[error("{key}: {field}: {expected}")]
     Invalid {
@@ -39,6 +45,11 @@ pub enum StoreError {
     },
     #[error("the disk is full or failing: {0}")]
     Disk(String),
+    /// Calls and reads go on; so do writes, by themselves, as soon as there is room.
+    #[error("the disk is full: {0}; make room, and writes go on")]
+    DiskFull(String),
+    #[error("the backup {path}: {why}")]
+    Backup { path: PathBuf, why: String },
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }

@@ -11,7 +11,7 @@ use regex::Regex;
 use super::change::{Applied, Change, ImportReport, LoggedWrite, Revision};
 use super::core::Core;
 use super::error::StoreError;
-use super::open::Inner;
+use super::open::{For, Inner};
 use super::settings::StoreSettings;
 use super::{committer, export, import, log, prepare, verify};
 use crate::documents::{
@@ -33,7 +33,7 @@ impl Store {
     /// # Errors
     /// Locked by another process, unreadable, damaged.
     pub fn open(settings: &StoreSettings) -> Result<Store, StoreError> {
-        let inner = Arc::new(Inner::open(settings, false)?);
+        let inner = Arc::new(Inner::open(settings, For::Command)?);
         Ok(Store { inner })
     }
 
@@ -43,6 +43,14 @@ impl Store {
     pub fn temporary() -> Result<Store, StoreError> {
         let inner = Arc::new(Inner::temporary()?);
         Ok(Store { inner })
+    }
+
+    pub(super) fn of(inner: Arc<Inner>) -> Store {
+        Store { inner }
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.inner
     }
 
     pub(super) fn core(&self) -> &Core {

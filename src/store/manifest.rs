@@ -5,11 +5,12 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
+use super::sums::FileSum;
 
 const FILE: &str = "manifest.json";
 const FORMAT: u32 = 1;
@@ -22,6 +23,24 @@ pub(super) struct Manifest {
     pub store_id: String,
     /// Number of a write that was on the disk when this was written.
     pub sequence: u64,
+    /// sled has a snapshot file from its first start on; without it, it reads its log from the beginning.
+    #[serde(default)]
+    pub snapshot: bool,
+    /// The database's files as they were when the store was closed in good order; none while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Vec<FileSum>>,
+    /// Over the other fields.
+    #[serde(default)]
+    pub check: u32,
+}
+
+/// What a folder's manifest says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Whole(Manifest),
+    Nothing,
+    /// There is one, and this is what is wrong with it.
+    Damaged(String),
 }
 
 impl Manifest {
@@ -30,16 +49,29 @@ impl Manifest {
             format: FORMAT,
             store_id,
             sequence,
+            snapshot: false,
+            closed: None,
+            check: 0,
         }
     }
 
+    fn sum(&self) -> Result<u32, serde_json::Error> {
+        let unchecked = Self {
+            check: 0,
+            ..self.clone()
+        };
+        Ok(crc32fast::hash(&serde_json::to_vec(&unchecked)?))
+    }
+
     /// # Errors
-    /// There is one and it is not readable, or of a newer linefinder.
-    pub(super) fn read(folder: &Path) -> Result<Option<Self>, StoreError> {
+    /// It can't be read, or it is of a newer linefinder.
+    pub(super) fn read(folder: &Path) -> Result<Found, StoreError> {
         let path = folder.join(FILE);
         let text = match fs::read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Found::Nothing);
+            }
             Err(error) => {
                 return Err(StoreError::Open {
                     path,
@@ -47,12 +79,14 @@ impl Manifest {
                 });
             }
         };
-        let manifest: Self = serde_json::from_slice(&text).map_err(|error| {
-            let why = format!(
-                "the manifest is not readable ({error}); if the database is sound, remove the manifest and start again"
-            );
-            StoreError::damaged(path.display().to_string(), why)
-        })?;
+        let manifest: Self = match serde_json::from_slice(&text) {
+            Ok(manifest) => manifest,
+            Err(error) => return Ok(Found::Damaged(format!("it is not readable ({error})"))),
+        };
+        // the first linefinders wrote none
+        if manifest.check != 0 && manifest.sum().ok() != Some(manifest.check) {
+            return Ok(Found::Damaged("its checksum is wrong".to_owned()));
+        }
         if manifest.format != FORMAT {
             return Err(StoreError::Open {
                 path,
@@ -62,7 +96,12 @@ impl Manifest {
                 ),
             });
         }
-        Ok(Some(manifest))
+        Ok(Found::Whole(manifest))
+    }
+
+    /// Where the manifest of `folder` is.
+    pub(super) fn path(folder: &Path) -> PathBuf {
+        folder.join(FILE)
     }
 
     /// Replaces the manifest as a whole.
@@ -70,7 +109,11 @@ impl Manifest {
     /// # Errors
     /// The disk.
     pub(super) fn write(&self, folder: &Path) -> Result<(), StoreError> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(std::io::Error::from)?;
+        let checked = Self {
+            check: self.sum().map_err(std::io::Error::from)?,
+            ..self.clone()
+        };
+        let mut text = serde_json::to_vec_pretty(&checked).map_err(std::io::Error::from)?;
         text.push(b'\n');
         let fresh = folder.join(format!("{FILE}.new"));
         let mut file = File::create(&fresh)?;
@@ -90,22 +133,40 @@ mod tests {
     #[test]
     fn written_and_read_back() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Manifest::read(folder.path()).unwrap(), None);
+        assert_eq!(Manifest::read(folder.path()).unwrap(), Found::Nothing);
         let manifest = Manifest::new("x".into(), 7);
         manifest.write(folder.path()).unwrap();
-        assert_eq!(Manifest::read(folder.path()).unwrap(), Some(manifest));
+        let Found::Whole(read) = Manifest::read(folder.path()).unwrap() else {
+            panic!("whole");
+        };
+        assert_eq!(Manifest { check: 0, ..read }, manifest);
     }
 
     #[test]
-    fn another_format_and_rubbish_are_refused() {
+    fn another_format_is_refused_and_damage_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let mut manifest = Manifest::new("x".into(), 7);
         manifest.format = 99;
         manifest.write(folder.path()).unwrap();
         let error = Manifest::read(folder.path()).unwrap_err();
         assert!(matches!(error, StoreError::Open { .. }), "{error}");
-        fs::write(folder.path().join(FILE), "{").unwrap();
-        let error = Manifest::read(folder.path()).unwrap_err();
-        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+        manifest.format = FORMAT;
+        manifest.write(folder.path()).unwrap();
+        let path = Manifest::path(folder.path());
+        let text = fs::read_to_string(&path).unwrap();
+        for bad in ["{".to_owned(), text.replace(": 7", ": 8")] {
+            fs::write(&path, bad).unwrap();
+            let found = Manifest::read(folder.path()).unwrap();
+            assert!(matches!(found, Found::Damaged(_)), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_without_a_checksum_is_of_an_earlier_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = r#"{"format": 1, "store_id": "x", "sequence": 7}"#;
+        fs::write(Manifest::path(folder.path()), text).unwrap();
+        let found = Manifest::read(folder.path()).unwrap();
+        assert_eq!(found, Found::Whole(Manifest::new("x".into(), 7)));
     }
 }

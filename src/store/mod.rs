@@ -3,47 +3,71 @@
 //! * [`Store`] is what others use: one way in ([`Store::apply`]), local reads, registrations, exchange as JSON lines.
 //! * A write goes `prepare` (validated by itself, in the caller's thread) → `committer` (one thread, group commit) → `apply`
 //!   (documents, indexes and change log as one batch) → `disk` (sled, and a flush that reaches the disk).
+//! * The wall around sled: `doubt` and `examine` look at what is there when a store is opened, `rebuild` builds a damaged one anew from what
+//!   `salvage` finds and the newest of the `backup`s, `space` and `watch` keep a full disk from doing harm, `compact` makes it small again.
 //! * A read goes `reads` or `lookups` → `cache` → `disk`.
 
 mod apply;
+mod backup;
 mod cache;
 mod change;
 mod committer;
+mod compact;
 mod core;
+mod digest;
 mod disk;
+mod doubt;
 mod error;
+mod examine;
 mod export;
 mod finding;
+mod fresh;
 mod handle;
 mod handle_lists;
+mod handle_wall;
+mod health;
+mod identity;
 mod import;
 mod import_checks;
 mod indexes;
 mod keys;
 mod lines;
 mod listing;
+mod lock;
 mod log;
 mod lookups;
 mod manifest;
 mod open;
 mod prepare;
 mod reads;
+mod rebuild;
 mod record;
 mod registration_documents;
 mod registrations;
 mod registrations_behind;
+mod salvage;
 mod settings;
+mod sled_bytes;
+mod sled_log;
+mod sled_open;
+mod space;
 mod spool;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod verify;
 mod view;
+mod watch;
 
+pub use backup::{BackupFile, Footer as BackupFooter, Header as BackupHeader};
 pub use change::{
     Applied, Author, Change, Expect, HistoryEntry, ImportProblem, ImportReport, LoggedWrite,
     Revision, Rules, Stored, Tree, Via, Write,
 };
+pub use compact::Compacted;
 pub use error::StoreError;
 pub use handle::Store;
+pub use handle_wall::Restored;
+pub use health::{Health, Rebuilt};
 pub use listing::Rows;
 pub use settings::StoreSettings;

@@ -1,19 +1,38 @@
-//! Opening a store: lock, manifest, database, and whether they belong together.
+//! Opening a store: lock, manifest, database, whether they belong together, and whether all is there.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::backup::Schedule;
 use super::committer::Committer;
+use super::compact::{self, Compacted};
 use super::core::Core;
+use super::digest::{self, Digest};
 use super::disk::{Batch, Disk};
+use super::doubt::{self, Files};
 use super::error::StoreError;
-use super::keys;
-use super::manifest::Manifest;
+use super::examine::{self, Examined};
+use super::fresh::{self, DATABASE};
+use super::health::Rebuilt;
+use super::identity;
+use super::lock::{self, Lock};
+use super::manifest::{Found, Manifest};
 use super::settings::StoreSettings;
+use super::sums;
+use super::watch::Watch;
+use super::{keys, rebuild, verify};
 
-const LOCK: &str = "lock";
-const DATABASE: &str = "db";
+/// Who opens a store, and so what is done about damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// The daemon: every record is looked at, damage is mended, and backups are made.
+    Service,
+    /// A command: damage is an error. A store that was closed in good order and has not changed since is taken as it is.
+    Command,
+    /// Demos and tests: nothing waits for the disk, nothing is kept.
+    Nothing,
+}
 
 /// What the last clone of a store takes down.
 pub(super) struct Inner {
@@ -21,10 +40,13 @@ pub(super) struct Inner {
     /// Behind an option only to be dropped in order.
     pub(super) committer: Option<Committer>,
     write_behind: Option<std::thread::JoinHandle<()>>,
+    watch: Option<Watch>,
+    schedule: Option<Schedule>,
     pub(super) store_id: String,
+    pub(super) rebuilt: Option<Rebuilt>,
     // The last two, and in this order: dropped when the database is closed.
     folder: Option<RemovedOnDrop>,
-    _lock: File,
+    _lock: Lock,
 }
 
 /// The folder of a temporary store.
@@ -44,7 +66,7 @@ fn can_not_open(path: &Path, why: impl ToString) -> StoreError {
 }
 
 /// Documents hold passwords: the folder is for the daemon's user alone.
-fn create_folder(path: &Path) -> Result<(), StoreError> {
+pub(super) fn create_folder(path: &Path) -> Result<(), StoreError> {
     if path.is_dir() {
         return Ok(());
     }
@@ -55,23 +77,7 @@ fn create_folder(path: &Path) -> Result<(), StoreError> {
     builder.create(path).map_err(|e| can_not_open(path, e))
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path.join(LOCK))
-        .map_err(|e| can_not_open(path, e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
-            path: PathBuf::from(path),
-        }),
-        Err(TryLockError::Error(error)) => Err(can_not_open(path, error)),
-    }
-}
-
-fn number(disk: &Disk, key: &[u8]) -> Result<u64, StoreError> {
+pub(super) fn number(disk: &Disk, key: &[u8]) -> Result<u64, StoreError> {
     let Some(value) = disk.read(key)? else {
         return Ok(0);
     };
@@ -81,50 +87,91 @@ fn number(disk: &Disk, key: &[u8]) -> Result<u64, StoreError> {
         .ok_or_else(|| StoreError::damaged(keys::describe(key), "the number is cut short"))
 }
 
-/// The store's id after manifest and database were compared; a new store gets one.
-fn identity(path: &Path, disk: &Disk, sequence: u64) -> Result<String, StoreError> {
-    let known = disk.read(keys::STORE_ID)?;
-    let known = known.map(|id| String::from_utf8_lossy(id.payload()).into_owned());
-    let at = || path.display().to_string();
-    let id = match (Manifest::read(path)?, known) {
-        (Some(manifest), Some(id)) if manifest.store_id != id => {
-            let why = "the manifest belongs to another store than the database";
-            return Err(StoreError::damaged(at(), why));
-        }
-        (Some(manifest), Some(_)) if manifest.sequence > sequence => {
-            let why = format!(
-                "the database ends at write {sequence}, but write {} had reached the disk",
-                manifest.sequence
-            );
-            return Err(StoreError::damaged(at(), why));
-        }
-        (Some(_), Some(id)) => id,
-        (Some(_), None) => {
-            let why = "there is a manifest, but the database is empty or gone";
-            return Err(StoreError::damaged(at(), why));
-        }
-        (None, Some(id)) => {
-            tracing::warn!(path = %path.display(), "the store had no manifest; it gets a new one");
-            id
-        }
-        (None, None) => create(disk)?,
-    };
-    Manifest::new(id.clone(), sequence).write(path)?;
-    Ok(id)
+/// A database that has been found to be what it should be.
+struct Opened {
+    disk: Disk,
+    store_id: String,
+    sequence: u64,
+    indexes_agree: bool,
 }
 
-/// The id reaches the disk before the manifest does: a crash in between leaves a database without manifest, which is accepted.
-fn create(disk: &Disk) -> Result<String, StoreError> {
-    if disk.prefix(keys::DOCUMENTS).next().is_some() {
-        let why = "the database holds documents but not its own id";
-        return Err(StoreError::damaged("the database", why));
+/// Opens the database and looks at as much of it as its state asks for.
+fn attempt(settings: &StoreSettings, purpose: For) -> Result<Opened, StoreError> {
+    let path = settings.path.as_path();
+    if purpose == For::Nothing {
+        let disk = Disk::open(&path.join(DATABASE), settings.cache_bytes, false)?;
+        disk.set_digest(Digest::default());
+        let store_id = identity::create(&disk)?;
+        return Ok(Opened {
+            disk,
+            store_id,
+            sequence: 0,
+            indexes_agree: true,
+        });
     }
-    let id = uuid::Uuid::new_v4().to_string();
+    let manifest = Manifest::read(path)?;
+    let files = doubt::look(
+        path,
+        match &manifest {
+            Found::Whole(manifest) => Some(manifest),
+            Found::Nothing | Found::Damaged(_) => None,
+        },
+    )?;
+    let mut disk = Disk::open(&path.join(DATABASE), settings.cache_bytes, true)?;
+    let sequence = number(&disk, keys::SEQUENCE)?;
+    let store_id = identity::settle(settings, &disk, manifest, files, sequence)?;
+    let mut indexes_agree = true;
+    let known = disk.known_digest().is_some() && files == Files::AsClosed;
+    if purpose == For::Service || !known {
+        let examined = examine::examine(&disk)?;
+        indexes_agree = examined.indexes_agree;
+        keep_digest(&disk, &examined)?;
+        if purpose == For::Service && compact::worth_it(disk.file_size(), examined.live) {
+            let manifest = Manifest::new(store_id.clone(), sequence);
+            disk = compacted(settings, disk, &manifest)?;
+        }
+    }
+    Ok(Opened {
+        disk,
+        store_id,
+        sequence,
+        indexes_agree,
+    })
+}
+
+/// For a database from before there was a sum, and for a new one.
+fn keep_digest(disk: &Disk, examined: &Examined) -> Result<(), StoreError> {
+    if disk.known_digest().is_some() {
+        return Ok(());
+    }
+    disk.set_digest(examined.digest);
     let mut batch = Batch::new();
-    batch.insert(keys::STORE_ID.to_vec(), Some(id.clone().into_bytes()));
-    disk.write(&batch)?;
-    disk.flush()?;
-    Ok(id)
+    batch.insert(digest::KEY.to_vec(), Some(examined.digest.payload()));
+    match disk.write(&batch) {
+        // made with the first write that there is room for
+        Err(StoreError::DiskFull(_)) => Ok(()),
+        other => other,
+    }
+}
+
+/// A compaction that does not succeed is no reason not to start.
+fn compacted(
+    settings: &StoreSettings,
+    disk: Disk,
+    manifest: &Manifest,
+) -> Result<Disk, StoreError> {
+    let path = settings.path.as_path();
+    match compact::compact(path, &disk, manifest) {
+        Ok(done) => tracing::info!(
+            before_mib = done.before >> 20,
+            after_mib = done.after >> 20,
+            "the store has been compacted"
+        ),
+        Err(error) => tracing::warn!(%error, "the store was not compacted"),
+    }
+    drop(disk);
+    fresh::finish(path)?;
+    Disk::open(&path.join(DATABASE), settings.cache_bytes, true)
 }
 
 /// Registrations lapse by the wall clock, in which FreeSWITCH reports them.
@@ -133,29 +180,88 @@ fn now_s() -> i64 {
     now.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
 }
 
+/// Compacts a store that nobody has open.
+///
+/// # Errors
+/// In use; damaged; no room for the copy.
+pub(super) fn compact(settings: &StoreSettings) -> Result<Compacted, StoreError> {
+    let path = settings.path.as_path();
+    let _lock = lock::take(path)?;
+    fresh::finish(path)?;
+    let opened = attempt(settings, For::Command)?;
+    let manifest = Manifest::new(opened.store_id, opened.sequence);
+    compact::compact(path, &opened.disk, &manifest)
+}
+
 impl Inner {
-    pub(super) fn open(settings: &StoreSettings, temporary: bool) -> Result<Self, StoreError> {
+    pub(super) fn open(settings: &StoreSettings, purpose: For) -> Result<Self, StoreError> {
         let path = settings.path.as_path();
         create_folder(path)?;
-        let lock = lock(path)?;
-        let disk = Disk::open(&path.join(DATABASE), settings.cache_bytes, !temporary)?;
-        let sequence = number(&disk, keys::SEQUENCE)?;
-        let store_id = identity(path, &disk, sequence)?;
-        let core = Core::new(disk, path.to_path_buf(), settings.cache_documents, sequence);
+        let lock = lock::take(path)?;
+        fresh::finish(path).map_err(|e| can_not_open(path, e))?;
+        let (opened, rebuilt) = match attempt(settings, purpose) {
+            Err(StoreError::Damaged { at, why }) if purpose == For::Service => {
+                let rebuilt = rebuild::rebuild(settings, &format!("{at}: {why}"))?;
+                (attempt(settings, purpose)?, Some(rebuilt))
+            }
+            other => (other?, None),
+        };
+        let core = Core::new(
+            opened.disk,
+            path.to_path_buf(),
+            settings.cache_documents,
+            opened.sequence,
+        );
+        if !opened.indexes_agree {
+            tracing::error!("indexes and documents do not agree: the indexes are made anew");
+            verify::rebuild(&core)?;
+        }
         core.registrations.load(&core.disk)?;
         core.registrations.sweep(now_s());
-        let core = Arc::new(core);
+        let inner = Self::start(
+            Arc::new(core),
+            opened.store_id,
+            rebuilt,
+            settings,
+            purpose,
+            lock,
+        )?;
+        match inner.note_progress() {
+            Err(StoreError::Io(error)) if super::space::is_full(&error) => {
+                tracing::error!(%error, "the disk is full: the manifest is that of the last start");
+            }
+            other => other?,
+        }
+        Ok(inner)
+    }
+
+    fn start(
+        core: Arc<Core>,
+        store_id: String,
+        rebuilt: Option<Rebuilt>,
+        settings: &StoreSettings,
+        purpose: For,
+        lock: Lock,
+    ) -> Result<Self, StoreError> {
         let behind = Arc::clone(&core);
         let write_behind = std::thread::Builder::new()
             .name("store-behind".to_owned())
             .spawn(move || behind.registrations.write_behind(&behind, now_s))?;
         let committer = Committer::start(Arc::clone(&core))?;
+        let watch = Watch::start(Arc::clone(&core))?;
+        let backups = purpose == For::Service && settings.backup_every_s > 0;
+        let schedule = backups
+            .then(|| Schedule::start(Arc::clone(&core), store_id.clone(), settings))
+            .transpose()?;
         Ok(Self {
+            folder: (purpose == For::Nothing).then(|| RemovedOnDrop(core.path.clone())),
             core,
             committer: Some(committer),
             write_behind: Some(write_behind),
+            watch: Some(watch),
+            schedule,
             store_id,
-            folder: temporary.then(|| RemovedOnDrop(path.to_path_buf())),
+            rebuilt,
             _lock: lock,
         })
     }
@@ -167,7 +273,13 @@ impl Inner {
             path: std::env::temp_dir().join(name),
             ..StoreSettings::default()
         };
-        Self::open(&settings, true)
+        Self::open(&settings, For::Nothing)
+    }
+
+    fn manifest(&self, sequence: u64) -> Manifest {
+        let mut manifest = Manifest::new(self.store_id.clone(), sequence);
+        manifest.snapshot = doubt::has_snapshot(&self.core.path);
+        manifest
     }
 
     /// Notes in the manifest how far the store has come.
@@ -177,19 +289,37 @@ impl Inner {
             self.core.disk.flush()?;
             door.sequence
         };
-        Manifest::new(self.store_id.clone(), sequence).write(&self.core.path)
+        self.manifest(sequence).write(&self.core.path)
+    }
+
+    /// Closes the database, and notes what it is then.
+    fn close(&self) -> Result<(), StoreError> {
+        let disk = &self.core.disk;
+        let sequence = self.core.door().sequence;
+        disk.flush()?;
+        let sound = disk.damaged_records().is_empty();
+        let closed = disk.close();
+        let mut manifest = self.manifest(sequence);
+        // Damage that was met must not pass for the good state of the files.
+        if sound && closed {
+            manifest.closed = Some(sums::of(&self.core.path.join(DATABASE))?);
+        }
+        manifest.write(&self.core.path)
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.committer = None;
+        self.watch = None;
         self.core.registrations.stop();
         if let Some(thread) = self.write_behind.take() {
             let _ = thread.join();
         }
+        // makes the last backup
+        self.schedule = None;
         if self.folder.is_none()
-            && let Err(error) = self.note_progress()
+            && let Err(error) = self.close()
         {
             tracing::error!(%error, "the store was not closed cleanly");
         }

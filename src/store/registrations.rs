@@ -220,6 +220,15 @@ impl Registrations {
         found.into_iter().flat_map(|(_, c)| c).collect()
     }
 
+    /// Everything is to be written again: what was to be written may not have been.
+    pub(super) fn note_all(&self) {
+        let all = self.all();
+        self.note(
+            all.iter()
+                .filter_map(|r| address_of_record(&r.user, &r.realm)),
+        );
+    }
+
     pub(super) fn sweep(&self, now_s: i64) {
         self.retain(|r| r.expires_at.saturating_add(LAPSED_KEPT_S) > now_s);
     }

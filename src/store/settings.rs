@@ -12,6 +12,12 @@ pub struct StoreSettings {
     pub cache_documents: usize,
     /// Bytes of sled's page cache.
     pub cache_bytes: u64,
+    /// Folder of the backups; without it `backups` beside the store.
+    pub backups: Option<PathBuf>,
+    /// Seconds between two backups, when something changed.
+    pub backup_every_s: u64,
+    /// How many are kept, the newest; beside them the newest of each of the last 14 days.
+    pub backup_keep: usize,
 }
 
 impl Default for StoreSettings {
@@ -20,6 +26,9 @@ impl Default for StoreSettings {
             path: PathBuf::from("/var/lib/linefinder/store"),
             cache_documents: 100_000,
             cache_bytes: 64 << 20,
+            backups: None,
+            backup_every_s: 3_600,
+            backup_keep: 48,
         }
     }
 }

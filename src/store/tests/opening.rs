@@ -131,7 +131,6 @@ fn a_store_that_lost_its_database_is_damaged_not_new() {
     std::fs::rename(settings.path.join("db"), folder.path().join("saved")).unwrap();
     let error = Store::open(&settings).err().unwrap();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
-    std::fs::remove_dir_all(settings.path.join("db")).unwrap();
     std::fs::rename(folder.path().join("saved"), settings.path.join("db")).unwrap();
     std::fs::remove_file(settings.path.join("manifest.json")).unwrap();
     let store = Store::open(&settings).unwrap();
@@ -144,12 +143,11 @@ fn an_older_database_under_a_newer_manifest_is_damaged() {
     let settings = settings(folder.path());
     drop(Store::open(&settings).unwrap());
     let manifest = settings.path.join("manifest.json");
-    let text = std::fs::read_to_string(&manifest).unwrap();
-    std::fs::write(
-        &manifest,
-        text.replace("\"sequence\": 0", "\"sequence\": 7"),
-    )
-    .unwrap();
+    let text = std::fs::read(&manifest).unwrap();
+    let mut changed: Value = serde_json::from_slice(&text).unwrap();
+    changed["sequence"] = json!(7);
+    changed["check"] = json!(0);
+    std::fs::write(&manifest, changed.to_string()).unwrap();
     let error = Store::open(&settings).err().unwrap();
     assert!(error.to_string().contains("write 7"), "{error}");
 }
