@@ -87,6 +87,24 @@ pub enum Command {
                             linefinder export | grep callflow"
     )]
     Export(Export),
+    /// Make, look at and bring back backups of the store.
+    #[command(
+        subcommand,
+        after_help = "The daemon makes backups by itself, every [store] backup_every_s when something changed, and when it stops.\n\n\
+                            Examples:\n  \
+                            linefinder backup list\n  \
+                            linefinder backup create\n  \
+                            linefinder backup verify /var/lib/linefinder/backups/FILE\n  \
+                            linefinder backup restore /var/lib/linefinder/backups/FILE --force"
+    )]
+    Backup(BackupCommand),
+    /// Make the store's file as small as its documents allow; with the daemon stopped.
+    #[command(
+        after_help = "The database's file only grows. The daemon does this by itself at its start when the file is many times \
+                            as large as what is in it, and that is little enough to be quick.\n\n\
+                            Example:\n  linefinder compact"
+    )]
+    Compact(OfStore),
     /// Look for mistakes in the configuration and the store.
     #[command(
         after_help = "Ends with 78 if the configuration is wrong, else with 65 if the store is.\n\n\
@@ -110,6 +128,34 @@ pub enum Command {
         after_help = "Example:\n  linefinder completions bash > /etc/bash_completion.d/linefinder"
     )]
     Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Make a backup now; with the daemon stopped.
+    Create(OfStore),
+    /// The backups there are, the newest first.
+    List(OfStore),
+    /// Read a backup from the first line to the last, and check its checksum.
+    Verify {
+        file: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Build the store from a backup; with the daemon stopped.
+    Restore(Restore),
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    pub file: PathBuf,
+    /// Move a store that is there already aside, under another name beside it.
+    #[arg(long)]
+    pub force: bool,
+    /// Folder of the store [default: the configuration's].
+    #[arg(long, value_name = "PATH")]
+    pub store: Option<PathBuf>,
 }
 
 /// Which store a subcommand works on.

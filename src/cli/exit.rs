@@ -76,6 +76,7 @@ impl From<StoreError> for Failure {
         let exit = match &error {
             StoreError::Locked { .. } => Exit::TempFail,
             StoreError::Damaged { .. }
+            | StoreError::Backup { .. }
             | StoreError::Invalid { .. }
             | StoreError::Duplicate { .. } => Exit::Data,
             StoreError::Open { .. } => Exit::CantCreate,

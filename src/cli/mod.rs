@@ -1,6 +1,7 @@
 //! The subcommands of `linefinder`, one file each.
 
 mod arguments;
+mod backup;
 mod call;
 mod check;
 mod demo;
@@ -55,6 +56,8 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Serve => serve::serve(file),
         Command::Import(import) => transfer::import(file, &import),
         Command::Export(export) => transfer::export(file, &export),
+        Command::Backup(asked) => backup::backup(file, &asked),
+        Command::Compact(of) => backup::compact(file, &of),
         Command::Check(check) => check::check(file, &check),
         Command::Config(show) => show::config(file, &show),
         Command::Registrations(of) => show::registrations(file, &of),

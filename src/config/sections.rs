@@ -19,6 +19,12 @@ impl Section for StoreSettings {
         if self.cache_documents == 0 {
             report("cache_documents", "expected at least 1".into());
         }
+        if self.backup_keep == 0 {
+            report("backup_keep", "expected at least 1".into());
+        }
+        if self.backups.as_ref() == Some(&PathBuf::new()) {
+            report("backups", "expected a folder".into());
+        }
     }
 }
 

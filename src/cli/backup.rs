@@ -1,0 +1,181 @@
+//! `backup` and `compact`: the store's safety, by hand.
+
+use std::io;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::arguments::{BackupCommand, OfStore, Restore};
+use super::exit::{Exit, Failure, Outcome, io_exit};
+use super::open;
+use super::output::Output;
+use crate::store::{BackupFile, Store, StoreSettings};
+
+pub fn backup(config: Option<&Path>, asked: &BackupCommand) -> Outcome {
+    match asked {
+        BackupCommand::Create(of) => create(config, of),
+        BackupCommand::List(of) => list(config, of),
+        BackupCommand::Verify { file, json } => verify(file, *json),
+        BackupCommand::Restore(restore) => restore_from(config, restore),
+    }
+}
+
+fn described(file: &BackupFile) -> serde_json::Value {
+    json!({
+        "file": file.path,
+        "time": file.header.time,
+        "store_id": file.header.store_id,
+        "sequence": file.footer.sequence,
+        "documents": file.footer.documents,
+        "bytes": file.size,
+        "version": file.header.version,
+    })
+}
+
+fn create(config: Option<&Path>, asked: &OfStore) -> Outcome {
+    let settings = open::settings(config, asked.store.as_ref())?;
+    let store = match open::existing(config, asked.store.as_ref()) {
+        Ok(store) => store,
+        Err(failure) if failure.exit == Exit::TempFail => return Err(busy(&settings, failure)),
+        Err(failure) => return Err(failure),
+    };
+    let made = store.backup(&settings)?;
+    let mut out = Output::new();
+    match asked.json {
+        true => out.line(format_args!("{:#}", described(&made)))?,
+        false => out.line(format_args!(
+            "{}: {} documents",
+            made.path.display(),
+            made.footer.documents
+        ))?,
+    }
+    Ok(out.finish()?)
+}
+
+/// The daemon makes backups itself; which is the newest is what is wanted to be known.
+fn busy(settings: &StoreSettings, failure: Failure) -> Failure {
+    let newest = Store::backups(settings)
+        .ok()
+        .and_then(|all| all.into_iter().next());
+    let newest = match newest {
+        Some(file) => format!("; the newest backup is {}", file.path.display()),
+        None => String::new(),
+    };
+    Failure::new(
+        failure.exit,
+        format_args!(
+            "{}. A running daemon makes backups by itself, every [store] backup_every_s and when it stops{newest}",
+            failure.message
+        ),
+    )
+}
+
+fn list(config: Option<&Path>, asked: &OfStore) -> Outcome {
+    let settings = open::settings(config, asked.store.as_ref())?;
+    let files = Store::backups(&settings)?;
+    let mut out = Output::new();
+    if asked.json {
+        let all: Vec<_> = files.iter().map(described).collect();
+        out.line(format_args!("{:#}", json!(all)))?;
+        return Ok(out.finish()?);
+    }
+    if files.is_empty() {
+        out.line("there are no backups")?;
+    }
+    for file in &files {
+        out.line(format_args!(
+            "{}  {:>9} documents  {:>7} kB  write {:<9} {}",
+            file.header.time,
+            file.footer.documents,
+            file.size / 1024,
+            file.footer.sequence,
+            file.path.display()
+        ))?;
+    }
+    Ok(out.finish()?)
+}
+
+fn verify(file: &Path, as_json: bool) -> Outcome {
+    std::fs::File::open(file).map_err(|error| of_file(file, &error))?;
+    let (header, footer) = Store::verify_backup(file)?;
+    let mut out = Output::new();
+    match as_json {
+        true => out.line(format_args!(
+            "{:#}",
+            json!({
+                "file": file,
+                "time": header.time,
+                "store_id": header.store_id,
+                "sequence": footer.sequence,
+                "documents": footer.documents,
+                "version": header.version,
+            })
+        ))?,
+        false => out.line(format_args!(
+            "{}: whole; {} documents of {}, up to write {}",
+            file.display(),
+            footer.documents,
+            header.time,
+            footer.sequence
+        ))?,
+    }
+    Ok(out.finish()?)
+}
+
+fn of_file(file: &Path, error: &io::Error) -> Failure {
+    Failure::new(io_exit(error), format_args!("{}: {error}", file.display()))
+}
+
+fn restore_from(config: Option<&Path>, asked: &Restore) -> Outcome {
+    std::fs::File::open(&asked.file).map_err(|error| of_file(&asked.file, &error))?;
+    let settings = open::settings(config, asked.store.as_ref())?;
+    if !asked.force && has_content(&settings.path) {
+        let path = settings.path.display();
+        let message = format!(
+            "there is a store at {path} already; with --force it is moved aside (not deleted) and the backup takes its place"
+        );
+        return Err(Failure::new(Exit::CantCreate, message));
+    }
+    let restored = Store::restore(&settings, &asked.file)?;
+    let mut out = Output::new();
+    out.line(format_args!(
+        "{}: {} documents restored from {}",
+        settings.path.display(),
+        restored.documents,
+        asked.file.display()
+    ))?;
+    if let Some(replaced) = restored.replaced {
+        out.line(format_args!(
+            "the store that was there before is now {}",
+            replaced.display()
+        ))?;
+    }
+    Ok(out.finish()?)
+}
+
+/// A lock file alone is no store.
+fn has_content(store: &Path) -> bool {
+    ["db", "manifest.json"]
+        .iter()
+        .any(|name| store.join(name).exists())
+}
+
+pub fn compact(config: Option<&Path>, asked: &OfStore) -> Outcome {
+    let settings = open::settings(config, asked.store.as_ref())?;
+    if !has_content(&settings.path) {
+        let message = format!("there is no store at {}", settings.path.display());
+        return Err(Failure::new(Exit::NoInput, message));
+    }
+    let done = Store::compact(&settings)?;
+    let mut out = Output::new();
+    match asked.json {
+        true => out.line(json!({"bytes_before": done.before, "bytes_after": done.after}))?,
+        false => out.line(format_args!(
+            "{}: {} kB before, {} kB now",
+            settings.path.display(),
+            done.before / 1024,
+            done.after / 1024
+        ))?,
+    }
+    Ok(out.finish()?)
+}
