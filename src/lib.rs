@@ -11,8 +11,9 @@
 //! * [`routing`] (documents, types, esl's escaping): the decisions, all pure.
 //! * [`trunks`] (routing, store, switch): what trunks need to know between calls: limits, gateways, fraud.
 //! * [`callflow`] (trunks, routing, store, switch): the tree of actions that a call walks.
-//! * [`directory`] (routing, store, documents): what mod_xml_curl asks: who may register and call.
-//! * [`api`] (trunks, routing, store, switch): the REST API, after Crossbar's conventions.
+//! * [`http`]: HTTP/1.1 for those who answer: time-outs, stopping.
+//! * [`directory`] (http, routing, store, documents): what mod_xml_curl asks: who may register and call.
+//! * [`api`] (http, trunks, routing, store, switch): the REST API, after Crossbar's conventions.
 //! * [`sim`] (esl): a simulated FreeSWITCH node on real TCP ports.
 //! * [`config`], [`telemetry`], [`daemon`], [`cli`]: wiring.
 
@@ -24,6 +25,7 @@ pub mod daemon;
 pub mod directory;
 pub mod documents;
 pub mod esl;
+pub mod http;
 pub mod routing;
 pub mod sim;
 pub mod store;

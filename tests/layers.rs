@@ -16,6 +16,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         ("types", &[][..]),
         ("esl", &["types"][..]),
+        ("http", &[][..]),
         ("switch", &["esl", "types"][..]),
         ("documents", &["types"][..]),
         ("store", &["documents", "types"][..]),
@@ -39,6 +40,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         (
             "api",
             &[
+                "http",
                 "trunks",
                 "routing",
                 "store",
@@ -50,7 +52,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ),
         (
             "directory",
-            &["routing", "store", "documents", "types", "esl"][..],
+            &["http", "routing", "store", "documents", "types", "esl"][..],
         ),
         ("sim", &["esl", "types"][..]),
     ])

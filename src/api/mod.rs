@@ -1,1 +1,28 @@
 //! The REST API, after Crossbar's conventions: one place for the protocol, one file a resource.
+//!
+//! A connection's request goes `server` → `exchange` (credentials, rate, tenancy, verbs) → a handler of `resources`, found
+//! by `routes` → `reply`. Most handlers are those of a stored `resource`, which a file in `resources` only describes.
+
+mod audit;
+mod auth;
+mod bootstrap;
+mod context;
+mod exchange;
+mod listing;
+mod reply;
+mod request;
+mod resource;
+mod resources;
+mod routes;
+mod server;
+mod settings;
+mod time;
+
+pub use auth::{Secrets, SecretsError};
+pub use bootstrap::{BootstrapError, Created, NewAccount, create_account};
+pub use context::{Context, ContextError, secret_file};
+pub use request::Verb;
+pub use resources::routes;
+pub use routes::{Access, Gives, On, Route, Routes, Takes};
+pub use server::{ListenError, Server};
+pub use settings::Settings;

@@ -15,6 +15,7 @@ mod listener;
 mod node;
 mod notify;
 mod outbound;
+mod unregister;
 mod wire;
 
 pub use application::{Application, Completed};

@@ -134,18 +134,18 @@ fn checked<'a>(
     })
 }
 
-fn name<'a>(field: &'static str, value: &'a str) -> Result<&'a str, NotifyError> {
+pub(super) fn name<'a>(field: &'static str, value: &'a str) -> Result<&'a str, NotifyError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     checked(field, value, "letters, digits and . _ -", plain)
 }
 
 /// A user or a realm: what makes a SIP address fall apart is refused.
-fn address<'a>(field: &'static str, value: &'a str) -> Result<&'a str, NotifyError> {
+pub(super) fn address<'a>(field: &'static str, value: &'a str) -> Result<&'a str, NotifyError> {
     let plain = |c: char| c.is_ascii_graphic() && !"@<>\"'\\;,".contains(c);
     checked(field, value, "a user or a realm, without @", plain)
 }
 
-fn printable<'a>(field: &'static str, value: &'a str) -> Result<&'a str, NotifyError> {
+pub(super) fn printable<'a>(field: &'static str, value: &'a str) -> Result<&'a str, NotifyError> {
     let graphic = |c: char| c.is_ascii_graphic();
     checked(field, value, "printable characters without blanks", graphic)
 }

@@ -1,0 +1,183 @@
+//! What all requests share.
+
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+
+use super::audit::Audit;
+use super::auth::{
+    self, AccountFacts, Callers, Limiter, Lockout, Memo, Revoked, Secrets, SecretsError,
+};
+use super::reply::{Refusal, unreadable};
+use super::settings::Settings;
+use super::time;
+use crate::store::Store;
+use crate::switch::Node;
+use crate::types::AccountId;
+
+/// Accounts that are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// Bodies of more than [`LARGE_BODY`] bytes that are read at once.
+const LARGE_BODIES: usize = 32;
+
+/// Bytes of a body that needs no leave.
+pub const LARGE_BODY: u64 = 64 * 1024;
+
+/// Why there is no API.
+#[derive(Debug, thiserror::Error)]
+pub enum ContextError {
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    #[error("the list of revoked tokens {path} can't be read or written: {error}")]
+    Revoked {
+        path: PathBuf,
+        #[source]
+        error: std::io::Error,
+    },
+    #[error("the audit log {path} can't be written: {error}; [api] audit_log names the file")]
+    Audit {
+        path: PathBuf,
+        #[source]
+        error: std::io::Error,
+    },
+}
+
+/// Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+pub struct Inner {
+    pub store: Store,
+    pub nodes: Vec<Node>,
+    pub settings: Settings,
+    pub secrets: Secrets,
+    pub revoked: Revoked,
+    pub callers: Callers,
+    pub limiter: Option<Limiter>,
+    pub lockout: Lockout,
+    pub audit: Audit,
+    pub large_bodies: Semaphore,
+    pub started: Instant,
+    /// Names this daemon without telling anything about it.
+    pub node: String,
+    accounts: Memo<AccountId, Option<Arc<AccountFacts>>>,
+    changes: watch::Receiver<u64>,
+}
+
+impl Deref for Context {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Context {
+    /// Opens or makes the files beside the store.
+    ///
+    /// # Errors
+    /// One of them can't be used.
+    pub fn open(
+        store: Store,
+        nodes: Vec<Node>,
+        settings: Settings,
+    ) -> Result<Context, ContextError> {
+        let secrets = Secrets::open(&secret_file(&settings, &store))?;
+        let path = auth::beside(store.path(), "revoked");
+        let revoked = Revoked::open(&path, time::unix())
+            .map_err(|error| ContextError::Revoked { path, error })?;
+        let path = match &settings.audit_log {
+            Some(path) => path.clone(),
+            None => auth::beside(store.path(), "audit.jsonl"),
+        };
+        let audit = if path.as_os_str().is_empty() {
+            Audit::none()
+        } else {
+            Audit::open(&path).map_err(|error| ContextError::Audit { path, error })?
+        };
+        Ok(Context::with(
+            store, nodes, settings, secrets, revoked, audit,
+        ))
+    }
+
+    /// Without files: what it knows is gone with the process. For demos and tests.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn passing(
+        store: Store,
+        nodes: Vec<Node>,
+        settings: Settings,
+    ) -> Result<Context, ContextError> {
+        let secrets = Secrets::passing()?;
+        let revoked = Revoked::passing();
+        Ok(Context::with(
+            store,
+            nodes,
+            settings,
+            secrets,
+            revoked,
+            Audit::none(),
+        ))
+    }
+
+    fn with(
+        store: Store,
+        nodes: Vec<Node>,
+        settings: Settings,
+        secrets: Secrets,
+        revoked: Revoked,
+        audit: Audit,
+    ) -> Context {
+        Context(Arc::new(Inner {
+            changes: store.changes(),
+            node: auth::fingerprint([store.id(), "node"]),
+            limiter: Limiter::new(settings.rate_tokens, settings.rate_refill_per_s),
+            lockout: Lockout::default(),
+            callers: Callers::default(),
+            accounts: Memo::new(REMEMBERED),
+            large_bodies: Semaphore::new(LARGE_BODIES),
+            started: Instant::now(),
+            store,
+            nodes,
+            settings,
+            secrets,
+            revoked,
+            audit,
+        }))
+    }
+
+    /// Number of the store's last write: what was worked out at the same number still holds.
+    #[must_use]
+    pub fn state(&self) -> u64 {
+        *self.changes.borrow()
+    }
+
+    /// # Errors
+    /// The store.
+    pub fn account(&self, id: &AccountId) -> Result<Option<Arc<AccountFacts>>, Refusal> {
+        let make = || {
+            let loaded = AccountFacts::load(&self.store, id);
+            loaded.map(|facts| facts.map(Arc::new)).map_err(unreadable)
+        };
+        self.accounts.or_make(id, self.state(), make)
+    }
+
+    #[must_use]
+    pub fn node_named(&self, name: &crate::types::NodeName) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.name() == name)
+    }
+}
+
+/// Where the server's secret lies.
+#[must_use]
+pub fn secret_file(settings: &Settings, store: &Store) -> PathBuf {
+    match &settings.secret_file {
+        Some(path) => path.clone(),
+        None => Secrets::beside(store.path()),
+    }
+}
