@@ -392,6 +392,6 @@ async fn the_subscription_is_narrow_and_plain() {
     assert!(names.contains("CHANNEL_PARK") && names.contains("BACKGROUND_JOB"));
     assert_eq!(
         subclasses,
-        "sofia::register sofia::unregister sofia::expire"
+        "sofia::register sofia::unregister sofia::expire sofia::sip_user_state"
     );
 }

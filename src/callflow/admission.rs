@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::call::SecondHop;
 use super::lookup::{self, Dialed, Found, Rule};
-use super::trust::Origin;
+use super::rights::Rights;
+use super::trust::{Origin, Referrer};
 use super::walk::Walk;
 use super::{Call, Flow, Office, Refusal, Settings, numbers, people, trust};
 use crate::documents::{Account, Callflow, FlowNode};
@@ -96,33 +97,78 @@ pub fn admit(
     explain: &mut dyn Explain,
 ) -> Result<Admitted, Refusal> {
     let store = office.store;
-    let (account_id, caller) = match trust::origin(store, office.routing, arrival, explain)? {
+    match trust::origin(store, office.routing, arrival, explain)? {
         Origin::Device(account, device) => {
-            let caller = device_caller(store, &account, device, arrival)?;
-            (account, caller)
+            admit_device(office, arrival, (account, device), explain)
         }
-        Origin::Outside => (
-            account_of(store, arrival, explain)?,
-            outside_caller(arrival),
-        ),
-        Origin::Forwarded(forwarded) => return admit_forwarded(store, arrival, forwarded, explain),
-        Origin::HandedOver(handed) => return admit_handed_over(store, arrival, handed),
+        Origin::Outside => admit_outsider(office, arrival, explain),
+        Origin::Forwarded(forwarded) => admit_forwarded(office, arrival, forwarded, explain),
+        Origin::HandedOver(handed) => admit_handed_over(store, arrival, handed),
+    }
+}
+
+fn admit_device(
+    office: &Office<'_>,
+    arrival: &Arrival,
+    (account_id, device): (AccountId, DocumentId),
+    explain: &mut dyn Explain,
+) -> Result<Admitted, Refusal> {
+    let store = office.store;
+    let account = enabled_account(store, &account_id)?;
+    let mut caller = device_caller(store, &account_id, device.clone(), arrival)?;
+    let mut rights = Rights::of(store, &account_id, &device)?;
+    let mut dialed = arrival.destination.clone();
+    if let Some(rights) = &rights {
+        rights.format(&account, &mut dialed, &mut caller, explain);
+    }
+    let referrer = trust::referrer(store, arrival, explain)?;
+    match &referrer {
+        Referrer::None => {}
+        Referrer::Device(of, by) if *of == account_id => {
+            rights = Rights::of(store, &account_id, by)?;
+        }
+        // By whose rights it would go on nobody can say: it goes on as an outsider's (callflow specification 1.2).
+        Referrer::Device(..) | Referrer::Unknown => {
+            (caller.device_id, caller.owner_id) = (None, None);
+            (caller.device, caller.owner) = (None, None);
+        }
+    }
+    let mut call = new_call(arrival, account_id, account, caller);
+    call.dialed = dialed;
+    call.referred_by = referrer.into_device();
+    lead(office, call, rights.as_ref(), arrival, explain)
+}
+
+fn admit_outsider(
+    office: &Office<'_>,
+    arrival: &Arrival,
+    explain: &mut dyn Explain,
+) -> Result<Admitted, Refusal> {
+    let store = office.store;
+    // What a device has transferred stays in its account, whatever number the caller first dialled.
+    let referrer = trust::referrer(store, arrival, explain)?;
+    let (account_id, rights) = match &referrer {
+        Referrer::Device(account, by) => (account.clone(), Rights::of(store, account, by)?),
+        Referrer::None | Referrer::Unknown => (account_of(store, arrival, explain)?, None),
     };
     let account = enabled_account(store, &account_id)?;
-    let call = new_call(arrival, account_id, account, caller);
-    lead(store, call, arrival, explain)
+    let mut call = new_call(arrival, account_id, account, outside_caller(arrival));
+    call.referred_by = referrer.into_device();
+    lead(office, call, rights.as_ref(), arrival, explain)
 }
 
 /// The call goes on as one of the forwarding device: its account, its rights. Whom the next phone
 /// is shown is on the leg already (device specification 4.2), so no document of the device may
 /// override it.
 fn admit_forwarded(
-    store: &Store,
+    office: &Office<'_>,
     arrival: &Arrival,
     forwarded: ForwardedCall,
     explain: &mut dyn Explain,
 ) -> Result<Admitted, Refusal> {
+    let store = office.store;
     let account = enabled_account(store, &forwarded.account)?;
+    let rights = Rights::of(store, &forwarded.account, &forwarded.device)?;
     let mut caller = device_caller(store, &forwarded.account, forwarded.device, arrival)?;
     (caller.device, caller.owner) = (None, None);
     caller.network = forwarded.network;
@@ -130,7 +176,7 @@ fn admit_forwarded(
     call.forward_chain = forwarded.chain;
     call.behind_loopback = true;
     call.confirmed = forwarded.confirmed;
-    lead(store, call, arrival, explain)
+    lead(office, call, rights.as_ref(), arrival, explain)
 }
 
 fn admit_handed_over(
@@ -156,6 +202,7 @@ fn admit_handed_over(
     call.second_hop = Some(SecondHop {
         source: handed.source,
         forwarded: handed.forwarded,
+        options: handed.options,
     });
     Ok(Admitted {
         call,
@@ -182,6 +229,7 @@ fn new_call(
         forward_chain: Vec::new(),
         behind_loopback: false,
         confirmed: false,
+        referred_by: None,
         second_hop: None,
         account_id,
         account,
@@ -189,17 +237,22 @@ fn new_call(
     }
 }
 
-/// Leads the call to its callflow.
+/// Leads the call to its callflow, if that is allowed. `rights`: of the device by whose rights it goes.
 fn lead(
-    store: &Store,
+    office: &Office<'_>,
     mut call: Call,
+    rights: Option<&Rights>,
     arrival: &Arrival,
     explain: &mut dyn Explain,
 ) -> Result<Admitted, Refusal> {
     if call.dialed.is_empty() {
         return Err(Refusal::NothingDialed);
     }
+    let store = office.store;
     let found = callflow_of(store, &call, arrival, explain)?;
+    if let Some(rights) = rights {
+        rights.check(office, &call, &found, explain)?;
+    }
     match &found.by {
         Rule::Number => {}
         Rule::NoMatch => call.no_match = true,
@@ -368,7 +421,8 @@ fn callflow_of(
         });
     };
     // An outsider who could use it would be calling the world at the account's expense.
-    if found.by == Rule::NoMatch && call.caller.device_id.is_none() {
+    let trusted = call.caller.device_id.is_some() || call.referred_by.is_some();
+    if found.by == Rule::NoMatch && !trusted {
         explain.note("no_match", format_args!("refused: the caller is no device"));
         return Err(Refusal::NoMatchForOutsiders {
             account: call.account_id.clone(),

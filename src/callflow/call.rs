@@ -33,17 +33,21 @@ pub struct Call {
     pub behind_loopback: bool,
     /// The far side of a forwarded leg whose callee has to press a key.
     pub confirmed: bool,
+    /// The device that transferred the call here, as FreeSWITCH itself noted it: by its rights the call goes on.
+    pub referred_by: Option<DocumentId>,
     /// A sister node began this decision.
     pub second_hop: Option<SecondHop>,
 }
 
 /// What the first node decided for the second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecondHop {
     /// The action that rings.
     pub source: routing::Source,
     /// The forwarded leg, if there is one, is the first node's.
     pub forwarded: bool,
+    /// What the action asked for.
+    pub options: routing::HandedOptions,
 }
 
 /// Everything that a decision reads beside the call itself.

@@ -1,6 +1,7 @@
 //! Ringing devices: the one path behind every action that does.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use super::action::{ActionError, Outcome};
 use super::people;
@@ -24,6 +25,10 @@ pub struct Ring {
     pub source: Source,
     pub strategy: Strategy,
     pub options: ActionOptions,
+    /// How often at most; 1 for all but ring groups.
+    pub rounds: u32,
+    /// The caller is answered before anybody rings.
+    pub answers_first: bool,
 }
 
 /// A device that an action names.
@@ -82,9 +87,11 @@ pub fn plan(
         options.to_mut().confirmed_leg = true;
     }
     let mut source = ring.source;
-    if let Some(hop) = call.second_hop {
+    if let Some(hop) = &call.second_hop {
         source = hop.source;
-        options.to_mut().ignore_forward |= hop.forwarded;
+        let options = options.to_mut();
+        options.ignore_forward |= hop.forwarded;
+        hop.options.apply(options);
     }
     let request = DialRequest {
         settings: office.routing,
@@ -159,12 +166,14 @@ pub async fn attempt(stage: &mut Stage, ring: &Ring) -> Result<Attempted, Action
     let attempt = begin_attempt(stage, &plan, dial_string.clone());
     let devices = plan.legs.iter().map(|leg| &leg.device_id);
     let _seats = people::seat_all(&stage.call, &stage.office(), devices)?;
+    let rings = plan.watched_for_s();
+    let rings = rings.map(|seconds| Duration::from_secs(u64::from(seconds)));
     let left = std::mem::replace(&mut stage.left_on_leg, names(&plan));
     let applications = preparation(&plan, &left);
     // The bridge lasts as long as the conversation; the plan is not kept for it.
     drop((plan, left));
     stage.leg.execute_all(applications).await?;
-    let outcome = stage.leg.bridge(dial_string).await?;
+    let outcome = stage.leg.bridge_within(dial_string, rings).await?;
     Ok(conclude(stage, attempt, &outcome))
 }
 

@@ -1,6 +1,7 @@
 //! What a media reference in a flow means to FreeSWITCH (callflow specification 1.8).
 
 use super::Settings;
+use crate::routing::media::may_be_named;
 use crate::types::AccountId;
 
 /// The path or URL to play; None for an empty reference and for one that leaves its folder.
@@ -12,6 +13,10 @@ pub fn resolve(reference: &str, account: &AccountId, settings: &Settings) -> Opt
     }
     if reference.split('/').any(|part| part == "..") {
         tracing::warn!(account_id = %account, reference, "media outside of its folder is refused");
+        return None;
+    }
+    if !may_be_named(reference) {
+        tracing::warn!(account_id = %account, reference, "media of a kind that documents may not name is refused");
         return None;
     }
     let is_url = reference.starts_with("http://") || reference.starts_with("https://");
@@ -59,6 +64,11 @@ mod tests {
             ("../../etc/passwd", None),
             ("..", None),
             ("a\nb", None),
+            ("shell_stream:///bin/id", None),
+            ("SHELL_STREAM:///bin/id", None),
+            ("file:///etc/passwd", None),
+            ("tone_stream://x;shell_stream://id", None),
+            ("TONE_STREAM://%(1,0,440)", Some("TONE_STREAM://%(1,0,440)")),
             ("local_stream://moh", Some("local_stream://moh")),
             (
                 "tone_stream://%(250,50,440)",

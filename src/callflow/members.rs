@@ -1,16 +1,21 @@
-//! From the members that an action names to the devices that ring: users become their devices
-//! (devices specification 2.10).
+//! From the members that an action names to the devices that ring: users become their devices,
+//! groups their members (devices specification 2.10).
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
 use super::{Call, Office, Wanted, data};
-use crate::routing::{LegError, Skipped};
+use crate::documents::{DocumentKey, DocumentType, Group, GroupMember};
+use crate::routing::{LegError, Skipped, Strategy};
 use crate::store::StoreError;
 use crate::types::DocumentId;
 
 /// Seconds from the year 0, from which documents count, to 1970.
 const GREGORIAN_TO_UNIX_S: i64 = 62_167_219_200;
+
+/// Groups that one action may open, nested ones and repeats included: groups that hold one another make many ways to
+/// the same phone.
+const MOST_GROUPS: usize = 64;
 
 /// A member of a ring group as its document has it.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,8 +42,40 @@ enum Kind {
     #[default]
     Device,
     User,
+    Group,
     #[serde(other)]
     Unknown,
+}
+
+impl Endpoint {
+    /// All of a group's members, with these times where they have none of their own.
+    pub(super) const fn group(id: DocumentId, timeout: Option<u32>, delay: Option<u32>) -> Self {
+        Self {
+            id,
+            endpoint_type: Kind::Group,
+            delay,
+            timeout,
+            weight: None,
+            disable_until: 0,
+        }
+    }
+
+    /// A group's member; None: its id is none. What it doesn't say, `group` says.
+    fn of(member: GroupMember, group: &Endpoint) -> Option<Self> {
+        Some(Self {
+            id: DocumentId::new(&member.id).ok()?,
+            endpoint_type: match member.kind.as_deref() {
+                None | Some("device") => Kind::Device,
+                Some("user") => Kind::User,
+                Some("group") => Kind::Group,
+                Some(_) => Kind::Unknown,
+            },
+            delay: member.delay_s.or(group.delay),
+            timeout: member.timeout_s.or(group.timeout),
+            weight: member.weight.or(group.weight),
+            disable_until: 0,
+        })
+    }
 }
 
 /// Devices to ring, and members that led to none.
@@ -102,12 +139,60 @@ pub fn of_group(
     call: &Call,
     office: &Office<'_>,
     endpoints: &[Endpoint],
+    strategy: Strategy,
 ) -> Result<Expanded, StoreError> {
-    let mut expanded = Expanded::default();
-    for endpoint in endpoints {
+    let mut expansion = Expansion {
+        call,
+        office,
+        by_weight: strategy == Strategy::Single,
+        inside: Vec::new(),
+        opened: 0,
+        expanded: Expanded::default(),
+    };
+    expansion.add_all(endpoints)?;
+    Ok(expansion.expanded)
+}
+
+/// The group document of this id in the call's account.
+///
+/// # Errors
+/// The store can't be read.
+pub fn open(
+    call: &Call,
+    office: &Office<'_>,
+    id: &DocumentId,
+) -> Result<Option<Group>, StoreError> {
+    let key = DocumentKey {
+        kind: DocumentType::Group,
+        account: call.account_id.clone(),
+        id: id.clone(),
+    };
+    let document = office.store.document(&key)?;
+    Ok(document.map(|document| Group::read(&document.body)))
+}
+
+struct Expansion<'a> {
+    call: &'a Call,
+    office: &'a Office<'a>,
+    /// Members of group documents go by their weight, and without one not at all (callflow specification 2.1).
+    by_weight: bool,
+    /// The groups that the present member stands in.
+    inside: Vec<DocumentId>,
+    opened: usize,
+    expanded: Expanded,
+}
+
+impl Expansion<'_> {
+    fn add_all(&mut self, endpoints: &[Endpoint]) -> Result<(), StoreError> {
+        endpoints.iter().try_for_each(|endpoint| self.add(endpoint))
+    }
+
+    fn add(&mut self, endpoint: &Endpoint) -> Result<(), StoreError> {
+        let (call, office) = (self.call, self.office);
         if endpoint.disable_until.saturating_sub(GREGORIAN_TO_UNIX_S) > office.now {
-            expanded.leave_out(&endpoint.id, LegError::DisabledForNow);
-            continue;
+            self.expanded
+                .leave_out(&endpoint.id, LegError::DisabledForNow);
+            return Ok(());
         }
         let wanted = |device_id| Wanted {
             device_id,
@@ -115,13 +200,48 @@ pub fn of_group(
             delay_s: endpoint.delay.unwrap_or(0),
             weight: endpoint.weight.unwrap_or(Wanted::WEIGHT),
         };
+        let id = &endpoint.id;
         match endpoint.endpoint_type {
-            Kind::Device => expanded.devices.push(wanted(endpoint.id.clone())),
-            Kind::User => expanded.add_user(call, office, &endpoint.id, wanted)?,
-            Kind::Unknown => expanded.leave_out(&endpoint.id, LegError::UnknownKind),
+            Kind::Device => self.expanded.devices.push(wanted(id.clone())),
+            Kind::User => self.expanded.add_user(call, office, id, wanted)?,
+            Kind::Group => self.add_group(endpoint)?,
+            Kind::Unknown => self.expanded.leave_out(id, LegError::UnknownKind),
         }
+        Ok(())
     }
-    Ok(expanded)
+
+    fn add_group(&mut self, endpoint: &Endpoint) -> Result<(), StoreError> {
+        let id = &endpoint.id;
+        if self.inside.contains(id) || self.opened >= MOST_GROUPS {
+            tracing::warn!(
+                call_id = %self.call.id,
+                account_id = %self.call.account_id,
+                group = %id,
+                "this group is a member of itself, or groups are nested beyond reason; it is left out here"
+            );
+            self.expanded.leave_out(id, LegError::GroupLoop);
+            return Ok(());
+        }
+        self.opened += 1;
+        let Some(group) = open(self.call, self.office, id)? else {
+            self.expanded.leave_out(id, LegError::NotFound);
+            return Ok(());
+        };
+        let mut listed = group.endpoints;
+        if self.by_weight {
+            listed.retain(|member| member.weight.is_some());
+            listed.sort_by_key(|member| member.weight);
+        }
+        let members = listed.into_iter();
+        let members: Vec<Endpoint> = members.filter_map(|m| Endpoint::of(m, endpoint)).collect();
+        if members.is_empty() {
+            self.expanded.leave_out(id, LegError::NoDevices);
+        }
+        self.inside.push(id.clone());
+        self.add_all(&members)?;
+        self.inside.pop();
+        Ok(())
+    }
 }
 
 /// A time in gregorian seconds: a number or a text of its digits; anything else is no time.
@@ -161,9 +281,9 @@ mod tests {
             (Some(3), None, Some(7))
         );
         assert_eq!(texts.disable_until, 63_900_000_000);
-        for kind in ["group", "mailbox"] {
-            let read = read(json!({"id": "x", "endpoint_type": kind})).unwrap();
-            assert_eq!(read.endpoint_type, Kind::Unknown, "{kind}");
+        for (name, kind) in [("group", Kind::Group), ("mailbox", Kind::Unknown)] {
+            let read = read(json!({"id": "x", "endpoint_type": name})).unwrap();
+            assert_eq!(read.endpoint_type, kind, "{name}");
         }
         assert!(read(json!({"id": "x", "disable_until": "tomorrow"})).is_err());
         assert!(read(json!({"endpoint_type": "user"})).is_err());

@@ -21,15 +21,18 @@ mod numbers;
 mod people;
 mod refusal;
 mod report;
+mod rights;
 mod run;
 mod settings;
 mod stage;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod unattended;
 mod walk;
 
 pub use action::{Action, ActionError, Entry, Foreseen, Outcome};
+pub use actions::modules;
 pub use admission::{Admitted, Route, admit};
 pub use call::{Call, Office, SecondHop};
 pub use context::{Context, unix_now};
@@ -43,4 +46,5 @@ pub use report::{Attempt, AttemptOutcome, CallReport, EndedBy, Ending, Step, Ver
 pub use run::run;
 pub use settings::{MAX_FLOW_DEPTH, Settings};
 pub use stage::Stage;
+pub use unattended::{Unattended, unattended};
 pub use walk::{Exhausted, Flow, Next, WILDCARD};

@@ -38,6 +38,23 @@ fn user(
     Ok(store.user(account, &id)?.map(|user| (id, user)))
 }
 
+/// The user documents that exist for a device: its owner's, or those of the hotdesked users.
+pub(super) fn users_of(
+    store: &Store,
+    account: &AccountId,
+    device: &Device,
+) -> Result<Vec<(DocumentId, Arc<User>)>, StoreError> {
+    let ids = match &*device.hotdesk_users {
+        [] => device.owner_id.as_slice(),
+        hotdesked => hotdesked,
+    };
+    let mut users = Vec::with_capacity(ids.len());
+    for id in ids {
+        users.extend(user(store, account, Some(id))?);
+    }
+    Ok(users)
+}
+
 /// A device that an action names, with everything that bears on ringing it.
 pub(super) fn member(
     call: &Call,
@@ -59,13 +76,7 @@ pub(super) fn member(
     let Some(device) = device else {
         return Ok(member);
     };
-    let ids = match &*device.hotdesk_users {
-        [] => device.owner_id.as_slice(),
-        hotdesked => hotdesked,
-    };
-    for id in ids {
-        member.users.extend(user(store, account, Some(id))?);
-    }
+    member.users = users_of(store, account, &device)?;
     if let Some((username, realm)) = address_of(&device, &call.account) {
         member.registrations = store.registrations(username, realm);
     }

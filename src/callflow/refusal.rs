@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::routing::dialing::Denied;
 use crate::store::StoreError;
 use crate::types::{AccountId, DocumentId, HangupCause};
 
@@ -33,6 +34,19 @@ pub enum Refusal {
         dialed: String,
         source_ip: Option<IpAddr>,
     },
+    #[error(
+        "device {device} may not call {dialed:?}: {classifier} numbers are denied by the {by}'s call_restriction"
+    )]
+    Restricted {
+        device: DocumentId,
+        dialed: String,
+        classifier: &'static str,
+        by: Denied,
+    },
+    #[error(
+        "device {device} may not call {dialed:?}: its groups are closed and it shares none with the callee"
+    )]
+    ClosedGroup { device: DocumentId, dialed: String },
     #[error("the store can't be read: {0}")]
     Store(#[from] StoreError),
 }
@@ -53,7 +67,9 @@ impl Refusal {
             | Refusal::NoMatchForOutsiders { .. } => HangupCause::NoRouteDestination,
             Refusal::AccountDisabled(_)
             | Refusal::DeviceDisabled(_)
-            | Refusal::OwnerDisabled(_) => HangupCause::OutgoingCallBarred,
+            | Refusal::OwnerDisabled(_)
+            | Refusal::Restricted { .. }
+            | Refusal::ClosedGroup { .. } => HangupCause::OutgoingCallBarred,
             Refusal::NothingDialed => HangupCause::InvalidNumberFormat,
             Refusal::Store(_) => HangupCause::NormalTemporaryFailure,
         }
@@ -71,7 +87,20 @@ impl Refusal {
             Refusal::NothingDialed => "nothing_dialed",
             Refusal::NoCallflow { .. } => "no_callflow",
             Refusal::NoMatchForOutsiders { .. } => "no_match_for_outsiders",
+            Refusal::Restricted { .. } => "restricted",
+            Refusal::ClosedGroup { .. } => "closed_group",
             Refusal::Store(_) => "store",
+        }
+    }
+
+    /// The prompt that tells the caller, before the call ends.
+    #[must_use]
+    pub const fn prompt(&self) -> Option<&'static str> {
+        match self {
+            Refusal::Restricted { .. } | Refusal::ClosedGroup { .. } => {
+                Some("cf-unauthorized_call")
+            }
+            _ => None,
         }
     }
 

@@ -21,6 +21,9 @@ use crate::types::{CallId, HangupCause, NodeName};
 /// How long a leg that was told to hang up may take to report that it has.
 const HANGUP_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a caller who is turned away may be told why.
+const PROMPT_PATIENCE: Duration = Duration::from_secs(15);
+
 /// Drives a call to its end. One task per call runs this; whatever happens in it, the caller's
 /// leg is hung up, or left to FreeSWITCH knowingly, and the log says which.
 ///
@@ -107,7 +110,10 @@ async fn drive(
     let office = context.office(clock.now(), 0);
     let admitted = match admit(&office, arrival, &mut Silent) {
         Ok(admitted) => admitted,
-        Err(refusal) => return refuse(arrival, &**leg, &refusal, clock, report).await,
+        Err(refusal) => {
+            let prompt = refusal.prompt().map(|name| office.routing.prompt(name));
+            return refuse(arrival, &**leg, &refusal, prompt, clock, report).await;
+        }
     };
     // What the peer wrote was needed for the decision only; a call is up for minutes.
     arrival.variables = HashMap::new();
@@ -152,6 +158,7 @@ async fn refuse(
     arrival: &Arrival,
     leg: &dyn Leg,
     refusal: &Refusal,
+    prompt: Option<String>,
     clock: Clock,
     report: &mut CallReport,
 ) -> Ending {
@@ -168,6 +175,20 @@ async fn refuse(
         tracing::warn!(%call_id, %node, source, %cause, why = %refusal, "decision: refused");
     } else {
         tracing::info!(%call_id, %node, source, %cause, why = %refusal, "decision: refused");
+    }
+    if let Some(media) = prompt {
+        // As early media: a call that was not allowed is not answered, and costs nothing.
+        let told = leg.execute_all(vec![
+            Application::PreAnswer,
+            Application::Playback { media },
+        ]);
+        match tokio::time::timeout(PROMPT_PATIENCE, told).await {
+            Ok(Ok(_) | Err(CallError::Hungup)) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(%call_id, %error, "the caller could not be told why");
+            }
+            Err(_) => tracing::debug!(%call_id, "the prompt did not end in time"),
+        }
     }
     hang_up(leg, named(arrival), cause, refusal.as_str()).await
 }

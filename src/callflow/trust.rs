@@ -20,6 +20,73 @@ pub(super) enum Origin {
     Outside,
 }
 
+/// Who transferred a call here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Referrer {
+    /// Nobody: the caller dialled.
+    None,
+    Device(AccountId, DocumentId),
+    /// Somebody who is no device of ours.
+    Unknown,
+}
+
+impl Referrer {
+    pub(super) fn into_device(self) -> Option<DocumentId> {
+        match self {
+            Referrer::Device(_, device) => Some(device),
+            Referrer::None | Referrer::Unknown => None,
+        }
+    }
+}
+
+/// Reads Referred-By, which is believed only where FreeSWITCH has carried out a transfer: in an INVITE it is what the
+/// peer wrote, and would let anybody call by another's rights (callflow specification 1.2, rule 8).
+pub(super) fn referrer(
+    store: &Store,
+    arrival: &Arrival,
+    explain: &mut dyn Explain,
+) -> Result<Referrer, StoreError> {
+    let marks = ["transfer_refer_from", "transfer_refer_for", "sip_refer_to"];
+    if !marks.iter().any(|mark| arrival.variable(mark).is_some()) {
+        return Ok(Referrer::None);
+    }
+    let Some(text) = arrival.variable("sip_h_Referred-By") else {
+        return Ok(Referrer::None);
+    };
+    let Some((user, realm)) = address(text) else {
+        explain.note("referred_by", format_args!("{text:?} is no address"));
+        return Ok(Referrer::Unknown);
+    };
+    Ok(match store.device_by_address(user, realm)? {
+        Some((account, device)) => {
+            explain.note(
+                "referred_by",
+                format_args!("transferred by device {device}"),
+            );
+            Referrer::Device(account, device)
+        }
+        None => {
+            explain.note(
+                "referred_by",
+                format_args!("{user}@{realm} is no device of ours"),
+            );
+            Referrer::Unknown
+        }
+    })
+}
+
+/// User and host of `"Name" <sip:user@host:port;params>` or of the bare URI.
+fn address(text: &str) -> Option<(&str, &str)> {
+    let uri = match text.rsplit_once('<') {
+        Some((_, rest)) => rest.split('>').next()?,
+        None => text,
+    };
+    let (_, rest) = uri.trim().split_once(':')?;
+    let (user, host) = rest.split_once('@')?;
+    let host = host.split([':', ';', '?']).next()?;
+    (!user.is_empty() && !host.is_empty()).then_some((user, host))
+}
+
 pub(super) fn origin(
     store: &Store,
     settings: &Settings,

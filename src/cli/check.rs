@@ -1,11 +1,16 @@
 //! `check`: everything that is wrong with configuration and store, before it bites.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+
+use serde_json::Value;
 
 use super::arguments::OfStore;
 use super::exit::{Exit, Failure, Outcome};
 use super::output::Output;
+use crate::callflow;
 use crate::config::{Config, ConfigError};
+use crate::documents::DocumentType;
 use crate::store::{Store, StoreError, StoreSettings};
 
 /// What was found, in words.
@@ -61,12 +66,43 @@ fn verify(settings: &StoreSettings, findings: &mut Findings) -> Result<(), Failu
         findings.advice.push(advice);
         return Ok(());
     }
-    match Store::open(settings).and_then(|store| store.verify()) {
+    let looked = Store::open(settings).and_then(|store| {
+        findings.advice.extend(unknown_actions(&store)?);
+        store.verify()
+    });
+    match looked {
         Ok(found) => findings.store.extend(found),
         Err(error @ StoreError::Damaged { .. }) => findings.store.push(error.to_string()),
         Err(other) => return Err(other.into()),
     }
     Ok(())
+}
+
+/// Modules in callflows that no action runs: such a node is passed over.
+fn unknown_actions(store: &Store) -> Result<Vec<String>, StoreError> {
+    let mut unknown: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    for document in store.scan(DocumentType::Callflow, None) {
+        let document = document?;
+        let Some(flow) = document.body.get("flow") else {
+            continue;
+        };
+        let mut nodes = vec![flow];
+        while let Some(node) = nodes.pop() {
+            let children = node.get("children").and_then(Value::as_object);
+            nodes.extend(children.into_iter().flat_map(|children| children.values()));
+            let Some(module) = node.get("module").and_then(Value::as_str) else {
+                continue;
+            };
+            if !callflow::modules().any(|known| known == module) {
+                let example = || (0, document.key.to_string());
+                unknown.entry(module.to_owned()).or_insert_with(example).0 += 1;
+            }
+        }
+    }
+    let told = unknown.into_iter().map(|(module, (nodes, example))| {
+        format!("no action is called {module:?}: {nodes} callflow nodes are passed over, one of them in {example}")
+    });
+    Ok(told.collect())
 }
 
 fn advise(config: &Config, advice: &mut Vec<String>) {

@@ -72,13 +72,14 @@ impl Section for DirectorySettings {
 impl DirectorySettings {
     /// What the directory itself wants to know.
     #[must_use]
-    pub fn answering(&self, sip_profile: &str) -> directory::Settings {
+    pub fn answering(&self, sip_profile: &str, forward_context: &str) -> directory::Settings {
         let pair = self.user.as_ref().zip(self.password.as_ref());
         directory::Settings {
             credentials: pair.map(|(user, password)| Credentials::new(user, &password.secret())),
             user_context: self.user_context.clone(),
             cacheable_ms: self.cacheable_ms,
             sip_profile: sip_profile.to_owned(),
+            dialplan_contexts: vec![self.user_context.clone(), forward_context.to_owned()],
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The daemon: store, switch and callflows together, from ready to stopped.
 
+mod dialplan;
 mod metrics;
 mod registrations;
 mod status;
@@ -98,6 +99,10 @@ impl Daemon {
         );
         context.ledger = ledger;
         context.guard = Guard::new(config.fraud.clone(), Instant::now());
+        let directory = directory.map(|server| {
+            let switchboard = dialplan::Switchboard::new(context.clone(), switch.clone());
+            server.with_dialplan(Arc::new(switchboard))
+        });
         Ok(Daemon {
             store,
             switch,
@@ -296,7 +301,10 @@ fn directory(config: &Config, store: &Store) -> Result<Option<directory::Server>
     let Some(listen) = config.directory.listen else {
         return Ok(None);
     };
-    let settings = config.directory.answering(&config.routing.sip_profile);
+    let routing = &config.routing;
+    let settings = config
+        .directory
+        .answering(&routing.sip_profile, &routing.forward_context);
     let bound = directory::Server::bind(listen, store.clone(), settings);
     bound.map(Some).map_err(StartError::Directory)
 }

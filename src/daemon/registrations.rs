@@ -2,7 +2,7 @@
 
 use crate::documents::Registration;
 use crate::store::Store;
-use crate::switch::{RegistrationEvent, RegistrationSink, Unregistered};
+use crate::switch::{Reach, RegistrationEvent, RegistrationSink, Unregistered};
 use crate::types::NodeName;
 
 /// Keeps the store's registrations as the nodes have them.
@@ -23,6 +23,15 @@ impl RegistrationSink for Keeper {
             gone.call_id.as_deref(),
             gone.contact.as_deref(),
         );
+    }
+
+    fn reach(&self, node: &NodeName, reach: Reach) {
+        let (user, contact) = (reach.user, reach.contact);
+        if reach.reachable {
+            tracing::info!(%node, user, contact, "the phone answers pings again");
+        } else {
+            tracing::warn!(%node, user, contact, "the phone is registered but answers no ping; calls to it may fail");
+        }
     }
 
     fn replace(&self, node: &NodeName, events: Vec<RegistrationEvent>) {

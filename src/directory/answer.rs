@@ -20,6 +20,11 @@ pub enum Answer {
         domains: Vec<Value>,
         alone: Vec<Value>,
     },
+    /// What a call in this context executes.
+    Bridge {
+        context: Value,
+        actions: Vec<(&'static str, Value)>,
+    },
 }
 
 /// A user as he is written; there is none without a hash.
@@ -62,6 +67,9 @@ impl Answer {
             Answer::AddressLists { domains, alone } => section
                 .fixed("name", "configuration")
                 .holding([lists(domains, alone)]),
+            Answer::Bridge { context, actions } => section
+                .fixed("name", "dialplan")
+                .holding([extension(context, actions)]),
         };
         let document = Element::new("document").fixed("type", "freeswitch/xml");
         document.holding([section]).render()
@@ -124,6 +132,22 @@ fn plain(text: &str) -> Value {
 
 fn named(element: &'static str, name: &'static str) -> Element {
     Element::new(element).fixed("name", name)
+}
+
+/// One extension that takes every call, since the look-up was for one.
+fn extension(context: &Value, actions: &[(&'static str, Value)]) -> Element {
+    let actions = actions.iter().map(|(application, data)| {
+        let action = Element::new("action").fixed("application", application);
+        match data.as_str() {
+            "" => action,
+            _ => action.with("data", data.clone()),
+        }
+    });
+    let condition = Element::new("condition").holding(actions);
+    let extension = named("extension", "linefinder").holding([condition]);
+    Element::new("context")
+        .with("name", context.clone())
+        .holding([extension])
 }
 
 fn lists(domains: &[Value], alone: &[Value]) -> Element {

@@ -41,6 +41,12 @@ impl<'a> Form<'a> {
             .filter(|value| !value.is_empty())
     }
 
+    /// The fields behind the stamp, decoded.
+    pub fn own(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
+        let own = self.fields.get(self.own..).unwrap_or_default().iter();
+        own.map(|(name, value)| (String::from_utf8_lossy(name), decoded(value)))
+    }
+
     /// The first field of this name: for what FreeSWITCH writes before anything of a peer's.
     #[must_use]
     pub fn first(&self, name: &str) -> Option<Cow<'a, str>> {

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 
 use super::answer::Answer;
+use super::dialplan::{self, Dialplan};
 use super::form::Form;
 use super::question::Question;
 use super::settings::Settings;
@@ -21,22 +22,29 @@ const QUESTION_LIMIT: usize = 256 * 1024;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-struct Shared {
-    store: Store,
-    settings: Settings,
+/// What questions are answered from.
+#[derive(Clone)]
+pub struct Desk {
+    pub store: Store,
+    pub settings: Settings,
+    /// None: every call is left to the static dialplan.
+    pub dialplan: Option<Arc<dyn Dialplan>>,
 }
 
-/// The service, for the server to run.
-pub(super) fn service(store: Store, settings: Settings) -> Router {
+/// The service, for the server to run. Both paths answer both kinds of question: which of them FreeSWITCH asks is
+/// chosen by the bindings in xml_curl.conf.xml.
+pub(super) fn service(desk: Desk) -> Router {
+    let nowhere = "the directory is at /v1/directory and /v1/dialplan";
     Router::new()
         .route("/v1/directory", post(directory))
-        .fallback(|| async { told(StatusCode::NOT_FOUND, "the directory is at /v1/directory") })
-        .with_state(Arc::new(Shared { store, settings }))
+        .route("/v1/dialplan", post(directory))
+        .fallback(move || async move { told(StatusCode::NOT_FOUND, nowhere) })
+        .with_state(Arc::new(desk))
 }
 
-async fn directory(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+async fn directory(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     let authorization = request.headers().get(header::AUTHORIZATION);
-    if let Some(credentials) = &shared.settings.credentials
+    if let Some(credentials) = &desk.settings.credentials
         && !credentials.match_header(authorization.map(HeaderValue::as_bytes))
     {
         tracing::warn!(
@@ -69,12 +77,11 @@ async fn directory(State(shared): State<Arc<Shared>>, request: Request) -> Respo
     let answer = match Question::read(&Form::parse(&body)) {
         // All addresses are gone through: seldom asked, when lists are loaded, and long for a large system.
         Question::Networks { .. } | Question::AddressLists => {
-            let task =
-                tokio::task::spawn_blocking(move || reply(&shared.store, &shared.settings, &body));
+            let task = tokio::task::spawn_blocking(move || desk.reply(&body));
             task.await
                 .unwrap_or_else(|failed| Err(StoreError::Disk(failed.to_string())))
         }
-        _ => reply(&shared.store, &shared.settings, &body),
+        _ => desk.reply(&body),
     };
     match answer {
         Ok(text) => {
@@ -89,21 +96,48 @@ async fn directory(State(shared): State<Arc<Shared>>, request: Request) -> Respo
     }
 }
 
-/// The reply to a posted form: an XML document, "not found" for what is not ours.
+/// The reply to a posted form, without a dialplan.
 ///
 /// # Errors
 /// The store can't be read.
 pub fn reply(store: &Store, settings: &Settings, body: &[u8]) -> Result<String, StoreError> {
-    let question = Question::read(&Form::parse(body));
-    let answer = match &question {
-        Question::Proof(proof) => users::prove(store, settings, proof)?,
-        Question::User(who) => users::describe(store, settings, who)?,
-        Question::Networks { domain } => networks::of_domain(store, domain)?,
-        Question::AddressLists => networks::lists(store)?,
-        Question::Other => Answer::NotFound,
+    let desk = Desk {
+        store: store.clone(),
+        settings: settings.clone(),
+        dialplan: None,
     };
+    desk.reply(body)
+}
+
+impl Desk {
+    /// The reply to a posted form: an XML document, "not found" for what is not ours.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub fn reply(&self, body: &[u8]) -> Result<String, StoreError> {
+        let (store, settings) = (&self.store, &self.settings);
+        let question = Question::read(&Form::parse(body));
+        let answer = match &question {
+            Question::Proof(proof) => users::prove(store, settings, proof)?,
+            Question::User(who) => users::describe(store, settings, who)?,
+            Question::Networks { domain } => networks::of_domain(store, domain)?,
+            Question::AddressLists => networks::lists(store)?,
+            Question::Dialplan(channel) => match (&self.dialplan, channel) {
+                (Some(dialplan), Some(channel)) => {
+                    dialplan::answer(&**dialplan, &settings.dialplan_contexts, channel)
+                }
+                _ => Answer::NotFound,
+            },
+            Question::Other => Answer::NotFound,
+        };
+        log(&question, &answer);
+        Ok(answer.render())
+    }
+}
+
+fn log(question: &Question<'_>, answer: &Answer) {
     let known = !matches!(answer, Answer::NotFound);
-    match &question {
+    match question {
         Question::Proof(proof) => {
             let who = &proof.who;
             tracing::debug!(user = %who.user, realm = %who.domain, known, "a password is to be checked");
@@ -115,9 +149,22 @@ pub fn reply(store: &Store, settings: &Settings, body: &[u8]) -> Result<String, 
             tracing::debug!(realm = %domain, known, "addresses are asked for")
         }
         Question::AddressLists => tracing::debug!("address lists are asked for"),
+        Question::Dialplan(Some(channel)) => {
+            let call_id = channel.field("Unique-ID");
+            tracing::debug!(
+                call_id,
+                dialed = channel.number(),
+                bridged = known,
+                "a call's way is asked for"
+            );
+        }
+        Question::Dialplan(None) => {
+            tracing::warn!(
+                "a call has two values for one field and is not believed; it is handed over"
+            );
+        }
         Question::Other => tracing::trace!("a question that is not ours"),
     }
-    Ok(answer.render())
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::dialplan::Channel;
 use super::form::Form;
 
 /// A question, as far as it is one that we answer.
@@ -15,6 +16,8 @@ pub enum Question<'a> {
     Networks { domain: Cow<'a, str> },
     /// The file acl.conf.
     AddressLists,
+    /// Where a call goes; None: its fields contradict one another.
+    Dialplan(Option<Channel>),
     /// Nothing of ours: gateways, groups, voicemail and the like.
     Other,
 }
@@ -54,6 +57,7 @@ impl<'a> Question<'a> {
             Some("configuration") if form.first("key_value").as_deref() == Some("acl.conf") => {
                 Question::AddressLists
             }
+            Some("dialplan") => Question::Dialplan(Channel::read(form)),
             _ => Question::Other,
         }
     }
@@ -119,7 +123,6 @@ mod tests {
             "section=directory&action=message-count&key=id&user=1&domain=a",
             "section=directory&key=number-alias&user=1&domain=a",
             "section=directory&purpose=network-list",
-            "section=dialplan&Hunt-Destination-Number=1",
             "section=configuration&key_value=sofia.conf",
             "section=phrases&user=1&domain=a",
         ];

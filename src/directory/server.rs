@@ -6,13 +6,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper_util::service::TowerToHyperService;
 use tokio_util::sync::CancellationToken;
 
-use super::http;
+use super::dialplan::Dialplan;
+use super::http::{self, Desk};
 use super::settings::Settings;
 use crate::http::{Limits, Listener};
 use crate::store::Store;
@@ -40,7 +41,7 @@ pub struct ListenError {
 /// A bound directory, which answers once it is run.
 pub struct Server {
     listener: Listener,
-    service: Router,
+    desk: Desk,
 }
 
 impl Server {
@@ -56,8 +57,19 @@ impl Server {
         let listener = Listener::bind(address).map_err(|error| ListenError { address, error })?;
         Ok(Server {
             listener,
-            service: http::service(store, settings),
+            desk: Desk {
+                store,
+                settings,
+                dialplan: None,
+            },
         })
+    }
+
+    /// Lets it answer for the dialplan, too.
+    #[must_use]
+    pub fn with_dialplan(mut self, dialplan: Arc<dyn Dialplan>) -> Self {
+        self.desk.dialplan = Some(dialplan);
+        self
     }
 
     #[must_use]
@@ -67,7 +79,7 @@ impl Server {
 
     /// Answers until `shutdown` is cancelled; then closes the listener and ends the look-ups under way.
     pub async fn run(self, shutdown: CancellationToken) {
-        let service = TowerToHyperService::new(self.service);
+        let service = TowerToHyperService::new(http::service(self.desk));
         self.listener
             .run("directory", LIMITS, |_| service.clone(), shutdown)
             .await;

@@ -5,6 +5,9 @@ use super::credentials::Credentials;
 /// The dialplan context of the project's own fragments for phones.
 pub const DEFAULT_CONTEXT: &str = "from-device";
 
+/// The dialplan context of the project's own fragments for calls that a phone forwards.
+pub const FORWARD_CONTEXT: &str = "linefinder-forward";
+
 /// How questions are answered.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -16,6 +19,8 @@ pub struct Settings {
     pub cacheable_ms: u64,
     /// Sofia profile of dial strings when the question names none.
     pub sip_profile: String,
+    /// Contexts in which a call may be bridged at once, if FreeSWITCH asks for its dialplan.
+    pub dialplan_contexts: Vec<String>,
 }
 
 impl Default for Settings {
@@ -25,6 +30,7 @@ impl Default for Settings {
             user_context: DEFAULT_CONTEXT.into(),
             cacheable_ms: 0,
             sip_profile: "internal".into(),
+            dialplan_contexts: vec![DEFAULT_CONTEXT.into(), FORWARD_CONTEXT.into()],
         }
     }
 }

@@ -7,6 +7,7 @@ mod connectivity;
 mod device;
 mod document;
 mod formatter;
+mod group;
 pub mod json;
 mod lenient;
 mod limits;
@@ -30,6 +31,7 @@ pub use connectivity::{Connectivity, DidEntry, Server, ServerAuth, ServerOptions
 pub use device::Device;
 pub use document::{Document, DocumentKey, DocumentType};
 pub use formatter::{Direction, Formatter, Formatters, Pattern};
+pub use group::{Group, GroupMember};
 pub use lenient::{Table, Text};
 pub use limits::{DidRule, Limits, Trunks};
 pub use media::{Encryption, Media, Methods};

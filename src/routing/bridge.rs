@@ -59,8 +59,13 @@ pub fn plan(request: &DialRequest<'_>, explain: &mut dyn Explain) -> Result<Brid
     if request.strategy != Strategy::Simultaneous && groups.len() > 1 {
         time_each(&mut groups, request.settings.bridge_timeout_s);
     }
+    let waits_s = wait_together(&mut groups);
     let together = options.ignore_early_media || groups.iter().any(|legs| legs.len() > 1);
-    let global = global(request, &groups, together);
+    let mut global = global(request, &groups, together);
+    if waits_s > 0 {
+        let ms = i64::from(waits_s).saturating_mul(1000);
+        global.set_raw_number("originate_delay_start", ms);
+    }
     let aleg = aleg(request, &groups, &members);
     Ok(assemble(groups, global, aleg, together, skipped))
 }
@@ -72,6 +77,27 @@ fn drop_known_targets(legs: &mut Vec<BuiltLeg>, groups: &[Vec<BuiltLeg>]) {
         others.any(|other| other.planned.forwarded && other.leg.endpoint == leg.leg.endpoint)
     };
     legs.retain(|leg| !(leg.planned.forwarded && known(leg)));
+}
+
+/// Seconds that the attempt as a whole has to wait: a leg without an undelayed one beside it starts at once, whatever its
+/// own delay says (devices specification 2.10, callflow specification 2.1). Several legs wait only for what they have
+/// left after that.
+fn wait_together(groups: &mut [Vec<BuiltLeg>]) -> u32 {
+    let [group] = groups else {
+        return 0;
+    };
+    let first = group.iter().map(|leg| leg.delay_s).min().unwrap_or(0);
+    if first == 0 || group.len() == 1 {
+        return first;
+    }
+    for built in group {
+        let variables = &mut built.leg.variables;
+        match built.delay_s - first {
+            0 => variables.remove("leg_delay_start"),
+            left => variables.set_raw_number("leg_delay_start", i64::from(left)),
+        }
+    }
+    first
 }
 
 /// In a hunt each member has a time-out of its own, so that one who does not answer ends only his

@@ -2,6 +2,7 @@
 //! (devices specification 6).
 
 use std::borrow::Cow;
+use std::fmt;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -96,6 +97,15 @@ pub enum Denied {
     By(Level),
     /// All users that are hotdesked to the device.
     ByHotdesked,
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Denied::By(level) => level.fmt(f),
+            Denied::ByHotdesked => f.write_str("hotdesked users"),
+        }
+    }
 }
 
 /// Runs a number dialled by an endpoint (or forwarded by it) through dial plan, rules, classes and

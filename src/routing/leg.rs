@@ -215,7 +215,7 @@ impl<'a> LegContext<'a> {
         self.completed_elsewhere(&mut variables, explain);
         self.timing(&mut variables);
         let endpoint = if invite.via_sister_node {
-            sister::hand_over(self, &mut variables);
+            sister::hand_over(self, &mut variables, explain);
             if self.request.behind_loopback {
                 // Between the nodes, too, a leg behind a loopback offers L16 alone.
                 self.codecs(&mut variables);
@@ -373,7 +373,7 @@ fn is_transport(word: &str) -> bool {
 /// Streams and URLs are used as they are, other ids are looked up.
 fn music<'a>(id: &'a str, request: &DialRequest<'a>) -> Option<&'a str> {
     if id.contains("://") {
-        return Some(id);
+        return Some(id).filter(|id| media::may_be_named(id));
     }
     request.settings.media.get(id).map(String::as_str)
 }

@@ -4,6 +4,36 @@ use super::plan::Explain;
 use super::{DialLeg, Variables};
 use crate::documents::{Device, Media};
 
+/// Kinds of media that documents may name by a URL. Others are for the operator's settings: `shell_stream://` runs a
+/// command, `file://` leaves the account's folder.
+const STREAMS: [&str; 6] = [
+    "local_stream://",
+    "silence_stream://",
+    "tone_stream://",
+    "shout://",
+    "http://",
+    "https://",
+];
+
+/// Whether a document may have this played: a stream of a known kind, or no URL at all.
+#[must_use]
+pub fn may_be_named(reference: &str) -> bool {
+    if !reference.contains("://") {
+        return true;
+    }
+    let known = STREAMS.iter().find(|stream| {
+        let start = reference.get(..stream.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(stream))
+    });
+    // (A second scheme behind the first would be opened by some of FreeSWITCH's modules.)
+    known.is_some_and(|stream| {
+        !reference
+            .get(stream.len()..)
+            .unwrap_or_default()
+            .contains("://")
+    })
+}
+
 /// Value of `absolute_codec_string`: audio then video in document order, old names mapped,
 /// duplicates dropped. None: nothing listed, the leg offers what the caller has.
 #[must_use]

@@ -2,6 +2,7 @@
 
 use super::DialLeg;
 use super::forward::{self, When};
+use super::group;
 use super::invite::Invite;
 use super::leg::{CallerView, LegContext};
 use super::media::Bypass;
@@ -17,6 +18,8 @@ pub struct BuiltLeg {
     pub planned: PlannedLeg,
     pub bypass: Bypass,
     pub ignore_early_media: bool,
+    /// Seconds before it rings.
+    pub delay_s: u32,
 }
 
 /// What became of a member: legs, and errors of the legs that are missing.
@@ -135,6 +138,7 @@ fn forwarded(
                 needs_media: forward.require_keypress,
             },
             ignore_early_media: forward::ignores_early_media(forward),
+            delay_s: group::delay(context.member, context.request.options),
         }),
         Err(error) => {
             explain.note(
@@ -183,6 +187,7 @@ fn own(
                         needs_media: recording.is_some(),
                     },
                     ignore_early_media: media.and_then(|m| m.ignore_early_media) == Some(true),
+                    delay_s: group::delay(context.member, context.request.options),
                 });
             }
             Err(error) => built.errors.push(error),

@@ -13,7 +13,7 @@ mod group;
 mod headers;
 mod invite;
 mod leg;
-mod media;
+pub mod media;
 mod member;
 pub mod merge;
 pub mod numbers;
@@ -39,7 +39,7 @@ pub use plan::{
     PlannedLeg, Privacy, Silent, Skipped, Source, Strategy,
 };
 pub use settings::{PrivacyMethod, Settings};
-pub use sister::HandedOver;
+pub use sister::{HandedOptions, HandedOver};
 
 #[cfg(test)]
 mod tests;

@@ -152,6 +152,8 @@ pub enum LegError {
     DisabledForNow,
     /// A kind of member that can't be rung.
     UnknownKind,
+    /// A group that is a member of itself, or groups nested beyond reason.
+    GroupLoop,
 }
 
 impl LegError {
@@ -176,6 +178,7 @@ impl LegError {
             LegError::NoDevices => "no_devices",
             LegError::DisabledForNow => "disabled_for_now",
             LegError::UnknownKind => "unknown_kind",
+            LegError::GroupLoop => "group_loop",
         }
     }
 
@@ -190,7 +193,8 @@ impl LegError {
             | LegError::ExcludeFromQueues
             | LegError::NoDevices
             | LegError::DisabledForNow
-            | LegError::UnknownKind => HangupCause::SubscriberAbsent,
+            | LegError::UnknownKind
+            | LegError::GroupLoop => HangupCause::SubscriberAbsent,
             LegError::OwnerCalledSelf | LegError::EndpointCalledSelf => HangupCause::CallRejected,
             LegError::DoNotDisturb | LegError::UserBusy => HangupCause::UserBusy,
             LegError::ForwardLoop | LegError::ForwardHopLimit => HangupCause::ExchangeRoutingError,
@@ -234,6 +238,27 @@ pub struct BridgePlan {
     pub dial: DialString,
     pub legs: Vec<PlannedLeg>,
     pub skipped: Vec<Skipped>,
+}
+
+/// Seconds beyond the last of FreeSWITCH's own timers, each of which may be a second late.
+const WATCH_SLACK_S: u32 = 3;
+
+impl BridgePlan {
+    /// Seconds after which an attempt without an answer is over. Where early media is let through FreeSWITCH can't be
+    /// trusted to end it: the first 183 with SDP stops all of its timers (devices specification 2.8). None: its
+    /// timers hold.
+    #[must_use]
+    pub fn watched_for_s(&self) -> Option<u32> {
+        if self.dial.global.get("ignore_early_media") == Some("true") {
+            return None;
+        }
+        let group: u32 = self.aleg.get("call_timeout")?.parse().ok()?;
+        let groups = u32::try_from(self.dial.groups.len()).unwrap_or(u32::MAX);
+        let delay_ms = self.dial.global.get("originate_delay_start");
+        let delay_ms: u32 = delay_ms.and_then(|ms| ms.parse().ok()).unwrap_or(0);
+        let rings = group.saturating_mul(groups);
+        Some(rings.saturating_add(delay_ms / 1000 + WATCH_SLACK_S))
+    }
 }
 
 /// Nobody can be rung.

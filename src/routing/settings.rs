@@ -87,6 +87,15 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// The file of a prompt: the operator's, else the one of the installed sounds.
+    #[must_use]
+    pub fn prompt(&self, name: &str) -> String {
+        let own = self.prompts.get(name).cloned();
+        own.unwrap_or_else(|| format!("ivr/{name}.wav"))
+    }
+}
+
 /// Shared dial plans, in the form of a `dial_plan` whose entries have names; compiled once.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Map<String, Value>", into = "Map<String, Value>")]

@@ -56,6 +56,12 @@ pub const WANTED_VARIABLES: &[&str] = &[
     "sip_h_X-LF-Caller-Owner",
     "sip_h_X-LF-Privacy",
     "sip_h_X-LF-Forwarded",
+    "sip_h_X-LF-Options",
+    // FreeSWITCH's own note of a transfer, and who asked for it.
+    "transfer_refer_from",
+    "transfer_refer_for",
+    "sip_refer_to",
+    "sip_h_Referred-By",
 ];
 
 /// Headers of the channel that routing reads, under their own name.
@@ -80,6 +86,8 @@ pub enum Handoff {
     Socket,
     /// `park` on a node that we are connected to.
     Park,
+    /// Not handed over: FreeSWITCH asks where it goes, by mod_xml_curl.
+    Dialplan,
 }
 
 /// What is known of a call when it arrives, out of its channel data. Texts are as the peer

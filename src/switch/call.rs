@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -75,6 +76,18 @@ pub trait Leg: Send + Sync {
     /// `bridge`, with its outcome read out of the completion event. `dial_string` comes from
     /// `routing::DialString`'s writer only.
     fn bridge(&self, dial_string: String) -> BoxFuture<'_, Result<BridgeOutcome, CallError>>;
+
+    /// [`Leg::bridge`] with an end of its own: a leg that is joined by early media and still not
+    /// answered after `rings` is ended, and the attempt fails with NO_ANSWER. FreeSWITCH's own timers
+    /// stop at the first 183 with SDP (devices specification 2.8). None: they are trusted.
+    fn bridge_within(
+        &self,
+        dial_string: String,
+        rings: Option<Duration>,
+    ) -> BoxFuture<'_, Result<BridgeOutcome, CallError>> {
+        let _ = rings;
+        self.bridge(dial_string)
+    }
 
     /// Hangs up at once (`uuid_kill`), whatever runs.
     fn hangup(&self, cause: HangupCause) -> BoxFuture<'_, Result<(), CallError>>;

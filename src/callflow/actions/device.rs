@@ -62,6 +62,8 @@ fn ring(data: Data) -> Ring {
             fail_on_single_reject: data.fail_on_single_reject,
             ..ActionOptions::default()
         },
+        rounds: 1,
+        answers_first: false,
     }
 }
 

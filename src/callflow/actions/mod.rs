@@ -3,6 +3,7 @@
 mod answer;
 mod branch;
 mod device;
+mod group;
 mod hangup;
 mod noop;
 mod response;
@@ -18,6 +19,7 @@ pub const ALL: &[Entry] = &[
     Entry::of::<answer::Answer>(),
     Entry::of::<branch::Branch>(),
     Entry::of::<device::Device>(),
+    Entry::of::<group::Group>(),
     Entry::of::<hangup::Hangup>(),
     Entry::of::<noop::Noop>(),
     Entry::of::<response::Response>(),
@@ -26,6 +28,11 @@ pub const ALL: &[Entry] = &[
     Entry::of::<user::User>(),
     Entry::of::<wait_for_hangup::WaitForHangup>(),
 ];
+
+/// The names that a flow's nodes may have.
+pub fn modules() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|entry| entry.module)
+}
 
 /// The data of actions that take none.
 #[derive(Debug, Clone, Copy, serde::Deserialize)]

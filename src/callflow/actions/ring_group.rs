@@ -1,4 +1,4 @@
-//! `ring_group`: rings devices and users, together or one after the other, perhaps several times.
+//! `ring_group`: rings devices, users and groups, together or one after the other, perhaps several times.
 
 use serde::Deserialize;
 
@@ -16,33 +16,49 @@ const MOST_REPEATS: u32 = 100;
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Data {
-    endpoints: Vec<Endpoint>,
     #[serde(default)]
-    strategy: Named,
+    pub(super) endpoints: Vec<Endpoint>,
+    #[serde(default)]
+    pub(super) strategy: Named,
     /// Seconds; 0 means the default.
     #[serde(default, deserialize_with = "data::count")]
-    timeout: Option<u32>,
+    pub(super) timeout: Option<u32>,
     #[serde(default, deserialize_with = "data::count")]
     repeats: Option<u32>,
     /// What the caller hears: media or a tone.
     #[serde(default)]
-    ringback: Option<String>,
+    pub(super) ringback: Option<String>,
     #[serde(default)]
     ringtones: Ringtones,
     /// A phone's redirection (302) is a failure, not a new destination for the caller.
     #[serde(default = "yes", deserialize_with = "data::flag")]
-    ignore_forward: bool,
+    pub(super) ignore_forward: bool,
     #[serde(default, deserialize_with = "data::flag")]
     fail_on_single_reject: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Named {
+pub(super) enum Named {
     #[default]
     Simultaneous,
     Single,
     WeightedRandom,
+}
+
+impl Named {
+    /// A word of a group document; unknown ones are none.
+    pub(super) fn read(word: &str) -> Option<Self> {
+        serde_json::from_value(word.into()).ok()
+    }
+
+    const fn strategy(self) -> Strategy {
+        match self {
+            Named::Simultaneous => Strategy::Simultaneous,
+            Named::Single => Strategy::Single,
+            Named::WeightedRandom => Strategy::WeightedRandom,
+        }
+    }
 }
 
 /// Alert-Info for the phones, by where the caller is.
@@ -62,8 +78,9 @@ impl Data {
         self.repeats.unwrap_or(1).min(MOST_REPEATS)
     }
 
-    fn ring(&self, call: &Call, office: &Office<'_>) -> Result<Ring, StoreError> {
-        let expanded = members::of_group(call, office, &self.endpoints)?;
+    pub(super) fn ring(&self, call: &Call, office: &Office<'_>) -> Result<Ring, StoreError> {
+        let strategy = self.strategy.strategy();
+        let expanded = members::of_group(call, office, &self.endpoints, strategy)?;
         let alert_info = match call.caller.network {
             Network::Onnet => &self.ringtones.internal,
             Network::Offnet => &self.ringtones.external,
@@ -72,11 +89,9 @@ impl Data {
             members: expanded.devices,
             left_out: expanded.left_out,
             source: Source::RingGroup,
-            strategy: match self.strategy {
-                Named::Simultaneous => Strategy::Simultaneous,
-                Named::Single => Strategy::Single,
-                Named::WeightedRandom => Strategy::WeightedRandom,
-            },
+            strategy,
+            rounds: self.repeats(),
+            answers_first: false,
             options: ActionOptions {
                 timeout_s: self.timeout,
                 alert_info: alert_info.clone().filter(|tone| !tone.is_empty()),
@@ -89,10 +104,25 @@ impl Data {
         })
     }
 
+    /// Rings until somebody answers, a child waits for the cause, or the rounds are over.
+    pub(super) async fn rounds(&self, stage: &mut Stage) -> Outcome {
+        let mut last = Attempted::Nobody;
+        for round in 1..=self.repeats() {
+            // Anew for each round: phones may have come and gone, and chance is drawn again.
+            let ring = self.ring(&stage.call, &stage.office())?;
+            last = dial::attempt(stage, &ring).await?;
+            if !matches!(last, Attempted::Failed { child: None }) {
+                break;
+            }
+            tracing::debug!(call_id = %stage.call.id, action = "ring_group", round, "nobody answered");
+        }
+        Ok(last.into())
+    }
+
     fn ringback(&self, call: &Call, office: &Office<'_>) -> Option<String> {
         let named = self.ringback.as_deref()?.trim();
         // A tone is written in brackets with a percent sign; no media id has either.
-        if named.contains("%(") {
+        if named.contains("%(") && !named.contains("://") {
             return Some(named.to_owned());
         }
         media::resolve(named, &call.account_id, office.settings)
@@ -108,16 +138,6 @@ impl Action for RingGroup {
     }
 
     async fn run(data: Data, stage: &mut Stage) -> Outcome {
-        let mut last = Attempted::Nobody;
-        for round in 1..=data.repeats() {
-            // Anew for each round: phones may have come and gone, and chance is drawn again.
-            let ring = data.ring(&stage.call, &stage.office())?;
-            last = dial::attempt(stage, &ring).await?;
-            if !matches!(last, Attempted::Failed { child: None }) {
-                break;
-            }
-            tracing::debug!(call_id = %stage.call.id, action = Self::MODULE, round, "nobody answered");
-        }
-        Ok(last.into())
+        data.rounds(stage).await
     }
 }

@@ -75,6 +75,8 @@ fn ring(data: Data, call: &Call, office: &Office<'_>) -> Result<Option<Ring>, St
             ignore_early_media: strategy == Strategy::Simultaneous,
             ..ActionOptions::default()
         },
+        rounds: 1,
+        answers_first: false,
     }))
 }
 

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::leg::{Reaction, ScriptedLeg};
 use super::world::{World, alice_to, outsider_to, refuse};
 use crate::callflow::{AttemptOutcome, ExplainRequest, explain};
-use crate::types::HangupCause;
+use crate::documents::DocumentType;
+use crate::types::{DocumentId, HangupCause};
 
 /// Bob has two phones, carol has one and nobody behind it.
 fn world() -> World {
@@ -166,7 +167,7 @@ async fn members_that_lead_nowhere_are_named() {
     let skipped = report.attempts[0].skipped.iter();
     let skipped: Vec<_> = skipped.map(|(id, why)| (id.as_str(), *why)).collect();
     let expected = [
-        ("grp_sales", "unknown_kind"),
+        ("grp_sales", "not_found"),
         ("usr_nobody", "not_found"),
         ("dev_bob2", "disabled_for_now"),
         ("dev_gone", "not_found"),
@@ -294,5 +295,114 @@ async fn a_forward_for_direct_calls_only_is_not_followed_by_a_group() {
         let (leg, _) = world.call(&[("bridge", SILENT)]).await;
         let bridge = bridges(&leg).remove(0);
         assert!(bridge.contains(expected), "{bridge} for {module}");
+    }
+}
+
+fn document(world: &World, id: &str, endpoints: Value, more: Value) {
+    let mut body = more;
+    body["name"] = json!(id);
+    body["endpoints"] = endpoints;
+    world.put(DocumentType::Group, id, body);
+}
+
+#[tokio::test]
+async fn a_groups_members_ring_with_its_times() {
+    let world = world();
+    let endpoints = json!({"dev_carol": {"type": "device", "timeout": 7},
+        "usr_bob": {"type": "user"}, "dev_ghost": {"type": "device"}});
+    document(&world, "grp", endpoints, json!({}));
+    world.flow(group(json!({"endpoints": [
+        {"id": "grp", "endpoint_type": "group", "timeout": 11, "delay": 2}, {"id": "dev_alice"}]})));
+    let (leg, report) = world.place(outsider_to("100"), &[("bridge", SILENT)]).await;
+    let bridge = bridges(&leg).remove(0);
+    assert_eq!(users(&bridge), "alice,carol,bob,bob2");
+    assert_eq!(bridge.matches("leg_timeout=7").count(), 1, "{bridge}");
+    assert_eq!(bridge.matches("leg_timeout=11").count(), 2, "{bridge}");
+    assert_eq!(bridge.matches("leg_delay_start=2").count(), 3, "{bridge}");
+    let ghost = DocumentId::new("dev_ghost").unwrap();
+    assert_eq!(report.attempts[0].skipped, [(ghost, "not_found")]);
+}
+
+#[tokio::test]
+async fn a_hunt_through_a_group_goes_by_weight() {
+    let world = world();
+    let endpoints = json!({"dev_bob2": {"type": "device", "weight": 9},
+        "dev_carol": {"type": "device"}, "dev_bob": {"type": "device", "weight": "3"}});
+    document(&world, "grp", endpoints, json!({}));
+    world.flow(group(
+        json!({"strategy": "single", "endpoints": [{"id": "grp", "endpoint_type": "group"}]}),
+    ));
+    let (leg, _) = world.call(&[("bridge", SILENT)]).await;
+    assert_eq!(users(&bridges(&leg)[0]), "bob|bob2");
+}
+
+#[tokio::test]
+async fn groups_that_hold_one_another_end() {
+    let world = world();
+    let member = |id: &str| json!({id: {"type": "group"}, "dev_bob": {"type": "device"}});
+    document(&world, "one", member("two"), json!({}));
+    document(&world, "two", member("one"), json!({}));
+    world.flow(group(
+        json!({"endpoints": [{"id": "one", "endpoint_type": "group"},
+            {"id": "gone", "endpoint_type": "group"}]}),
+    ));
+    let (leg, report) = world.call(&[("bridge", SILENT)]).await;
+    assert_eq!(users(&bridges(&leg)[0]), "bob");
+    let skipped: Vec<_> = report.attempts[0].skipped.iter().map(|s| s.1).collect();
+    assert_eq!(skipped, ["group_loop", "not_found"]);
+}
+
+#[tokio::test]
+async fn groups_that_hold_many_groups_end_too() {
+    let world = world();
+    for level in 0..8 {
+        let next = format!("grp{}", level + 1);
+        let (a, b, c) = (
+            format!("a{level}"),
+            format!("b{level}"),
+            format!("c{level}"),
+        );
+        for id in [&a, &b, &c] {
+            document(&world, id, json!({&next: {"type": "group"}}), json!({}));
+        }
+        let all = json!({&a: {"type": "group"}, &b: {"type": "group"}, &c: {"type": "group"}});
+        document(&world, &format!("grp{level}"), all, json!({}));
+    }
+    document(&world, "grp8", json!({"dev_bob": {}}), json!({}));
+    world.flow(group(
+        json!({"endpoints": [{"id": "grp0", "endpoint_type": "group"}]}),
+    ));
+    let (leg, report) = world.call(&[("bridge", SILENT)]).await;
+    assert_eq!(users(&bridges(&leg)[0]), "bob");
+    assert!(report.attempts[0].skipped.len() < 300);
+}
+
+#[tokio::test]
+async fn the_group_action_answers_and_rings_its_document() {
+    let named = |data: Value| json!({"module": "group", "data": data, "children": {"_": refuse(605), "USER_BUSY": refuse(601)}});
+    let world = world();
+    let more = json!({"strategy": "single", "timeout": 8, "ringback": "moh.wav"});
+    let endpoints = json!({"dev_carol": {"weight": 2}, "dev_bob": {"weight": 1}});
+    document(&world, "grp", endpoints, more);
+    world.flow(named(
+        json!({"id": "grp", "strategy": "simultaneous", "timeout": 30}),
+    ));
+    let (leg, _) = world.call(&[("bridge", BUSY)]).await;
+    assert_eq!(leg.log()[0], "answer");
+    assert_eq!(users(&bridges(&leg)[0]), "bob|carol");
+    assert!(
+        leg.variables()
+            .contains(&"ringback=/acc1/moh.wav".to_owned())
+    );
+    // With endpoints of its own it is a ring group, which answers nobody.
+    world.flow(named(
+        json!({"id": "grp", "endpoints": [{"id": "dev_bob2"}]}),
+    ));
+    let (leg, _) = world.call(&[("bridge", BUSY)]).await;
+    assert!(!leg.log().contains(&"answer".to_owned()), "{:?}", leg.log());
+    for nobody in [json!({"id": "gone"}), json!({})] {
+        world.flow(named(nobody));
+        let (leg, _) = world.call(&[]).await;
+        assert_eq!(responded(&leg).unwrap(), "respond 605 x");
     }
 }

@@ -8,4 +8,6 @@ mod engine;
 mod explaining;
 mod groups;
 mod leg;
+mod rights;
+mod unattended;
 mod world;

@@ -24,6 +24,26 @@ fn simultaneous_legs_ring_by_delay() {
 }
 
 #[test]
+fn an_attempt_waits_when_nobody_rings_at_once() {
+    let waits = |delays: &[u32]| {
+        let mut scene = Scene::phones(delays.len());
+        scene.timeouts = delays.iter().map(|delay| (Some(9), *delay)).collect();
+        let legs = (0..delays.len()).map(|leg| scene.var(leg, "leg_delay_start"));
+        (
+            scene.global("originate_delay_start"),
+            legs.collect::<Vec<_>>(),
+        )
+    };
+    let told = |global: &str, legs: &[&str]| {
+        let legs: Vec<String> = legs.iter().map(|&l| l.to_owned()).collect();
+        (global.to_owned(), legs)
+    };
+    assert_eq!(waits(&[5]), told("5000", &["5"]));
+    assert_eq!(waits(&[5, 9]), told("5000", &["-", "4"]));
+    assert_eq!(waits(&[0, 9]), told("-", &["-", "9"]));
+}
+
+#[test]
 fn a_hunt_goes_on_after_each_members_time_out() {
     let mut scene = Scene::phones(3);
     scene.strategy = Strategy::Single;

@@ -36,6 +36,7 @@ pub(crate) fn outcome(event: &Event, answered: bool) -> BridgeOutcome {
         .unwrap_or_else(|| {
             // "failure" is what a dial string leaves that FreeSWITCH could not read.
             tracing::warn!(
+                call_id = event.unique_id().as_deref(),
                 disposition = event.variable("originate_disposition").as_deref(),
                 dialstatus = event.variable("DIALSTATUS").as_deref(),
                 "a bridge ended without a cause; FreeSWITCH may not have understood the dial string"

@@ -85,6 +85,14 @@ pub(crate) fn kill(call: &str, cause: HangupCause) -> Result<Command, CommandErr
     })
 }
 
+/// `api uuid_getvar`: one variable of another leg.
+pub(super) fn variable(call: &str, name: &'static str) -> Result<Command, CommandError> {
+    Ok(Command::Api {
+        command: Line::new("api command", "uuid_getvar")?,
+        argument: Some(Line::new("uuid", format!("{call} {name}"))?),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;

@@ -150,6 +150,60 @@ impl LiveLeg {
         }
     }
 
+    /// Runs the bridge under our own timer.
+    async fn bridge_watched(
+        &self,
+        dial_string: String,
+        rings: Option<Duration>,
+    ) -> Result<BridgeOutcome, CallError> {
+        let bridge = self.bridge_once(dial_string);
+        tokio::pin!(bridge);
+        let Some(rings) = rings else {
+            return bridge.await;
+        };
+        tokio::select! {
+            biased;
+            outcome = &mut bridge => return outcome,
+            () = self.overstay(rings) => {}
+        }
+        match bridge.await {
+            // Whatever else the end of the far leg may look like to a caller who was answered before: nobody answered.
+            Ok(BridgeOutcome::Answered) => Ok(BridgeOutcome::Failed {
+                cause: HangupCause::NoAnswer,
+                sip_status: None,
+            }),
+            other => other,
+        }
+    }
+
+    /// Resolves when a far leg was ended that gave nothing but early media for longer than `rings`.
+    async fn overstay(&self, rings: Duration) {
+        tokio::time::sleep(rings).await;
+        if let Some(partner) = self.state.partner()
+            // (None: the leg is gone, or the node; the bridge's own end follows.)
+            && self.disposition(&partner).await.is_some_and(|d| d != "ANSWER")
+            && let Ok(kill) = commands::kill(&partner, HangupCause::NoAnswer)
+        {
+            tracing::warn!(
+                call_id = %self.state.uuid(),
+                leg = %partner,
+                after_s = rings.as_secs(),
+                "the called side gives early media but does not answer; its leg is ended"
+            );
+            if self.link.queue().ask(&kill).await.is_ok() {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// `ANSWER`, `EARLY MEDIA`, ...; None: there is no such leg.
+    async fn disposition(&self, leg: &str) -> Option<String> {
+        let command = commands::variable(leg, "endpoint_disposition").ok()?;
+        let text = self.link.queue().ask(&command).await.ok()?.text();
+        (!text.starts_with("-ERR")).then_some(text)
+    }
+
     async fn kill(&self, cause: HangupCause) -> Result<(), CallError> {
         if self.state.is_hung_up() {
             return Ok(());
@@ -227,6 +281,14 @@ impl Leg for LiveLeg {
 
     fn bridge(&self, dial_string: String) -> BoxFuture<'_, Result<BridgeOutcome, CallError>> {
         Box::pin(self.bridge_once(dial_string))
+    }
+
+    fn bridge_within(
+        &self,
+        dial_string: String,
+        rings: Option<Duration>,
+    ) -> BoxFuture<'_, Result<BridgeOutcome, CallError>> {
+        Box::pin(self.bridge_watched(dial_string, rings))
     }
 
     fn hangup(&self, cause: HangupCause) -> BoxFuture<'_, Result<(), CallError>> {

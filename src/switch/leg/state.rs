@@ -26,6 +26,8 @@ struct Inner {
     /// The bridge attempt that runs, or ran last, was answered.
     talked: bool,
     stale_bridge: bool,
+    /// The leg that this one is joined to, or was last.
+    partner: Option<Box<str>>,
     /// What CHANNEL_HANGUP told; the complete account follows.
     hangup: Option<Ended>,
     lost: Option<CallError>,
@@ -70,6 +72,7 @@ impl LegState {
                 joined: false,
                 talked: false,
                 stale_bridge: false,
+                partner: None,
                 hangup: None,
                 lost: None,
             }),
@@ -122,6 +125,12 @@ impl LegState {
         self.lock().talked
     }
 
+    /// The leg that the bridge attempt which runs has joined to this one, answered or not.
+    pub(super) fn partner(&self) -> Option<Box<str>> {
+        let inner = self.lock();
+        inner.partner.clone().filter(|_| inner.joined)
+    }
+
     /// FreeSWITCH has said that the leg is hung up.
     pub(super) fn is_hung_up(&self) -> bool {
         self.lock().hangup.is_some()
@@ -131,6 +140,7 @@ impl LegState {
     pub(super) fn begin_bridge(&self) -> bool {
         let mut inner = self.lock();
         inner.talked = false;
+        inner.partner = None;
         std::mem::replace(&mut inner.stale_bridge, true)
     }
 
@@ -180,8 +190,13 @@ impl LegState {
             "CHANNEL_BRIDGE" => {
                 // With early media this comes before the answer (capture fact 35).
                 let answered = is_answered(event);
+                let partner = event
+                    .header("Other-Leg-Unique-ID")
+                    .or_else(|| event.header("Bridge-B-Unique-ID"));
+                let partner = partner.map(|uuid| Box::from(uuid.as_ref()));
                 let mut inner = self.lock();
                 inner.joined = true;
+                inner.partner = partner;
                 inner.answered |= answered;
                 inner.talked |= answered;
             }

@@ -37,6 +37,16 @@ pub struct Unregistered {
     pub contact: Option<String>,
 }
 
+/// What a phone made of the OPTIONS that FreeSWITCH pings it with. Its registration stands either way: a profile
+/// that is to end it (`unregister-on-options-fail`) tells so by an event of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// As FreeSWITCH names it: the user, or `user@realm`.
+    pub user: String,
+    pub contact: Option<String>,
+    pub reachable: bool,
+}
+
 /// Who keeps the registrations. Called in the order of the node's events, from a task of its
 /// own, never from the task that reads the connection.
 pub trait RegistrationSink: Send + Sync {
@@ -44,6 +54,10 @@ pub trait RegistrationSink: Send + Sync {
     fn unregister(&self, node: &NodeName, gone: Unregistered);
     /// The node's whole table: what is not in it is gone.
     fn replace(&self, node: &NodeName, registrations: Vec<RegistrationEvent>);
+    /// A phone answers pings no longer, or again.
+    fn reach(&self, node: &NodeName, reach: Reach) {
+        let _ = (node, reach);
+    }
 }
 
 /// What an event says about registrations.
@@ -51,21 +65,28 @@ pub trait RegistrationSink: Send + Sync {
 pub(super) enum Change {
     Registered(RegistrationEvent),
     Unregistered(Unregistered),
+    Reach(Reach),
     /// The event does not say which; the table does.
     Unclear,
     /// Not to be believed, and why.
     Refused(&'static str),
 }
 
-/// Reads `sofia::register`, `sofia::unregister` and `sofia::expire`. `now` is Unix time in seconds.
+/// Reads `sofia::register`, `sofia::unregister`, `sofia::expire` and `sofia::sip_user_state`. `now` is Unix time in seconds.
 pub(super) fn read(event: &Event, now: i64) -> Option<Change> {
     let subclass = event.subclass()?;
-    let known = ["sofia::register", "sofia::unregister", "sofia::expire"];
+    let known = [
+        "sofia::register",
+        "sofia::unregister",
+        "sofia::expire",
+        "sofia::sip_user_state",
+    ];
     if !known.contains(&subclass.as_ref()) {
         return None;
     }
     let change = match subclass.as_ref() {
         "sofia::register" => registered(event, now),
+        "sofia::sip_user_state" => pinged(event),
         "sofia::unregister" => unregistered(event, "from-user", "from-host"),
         // The same facts under other names, and an absolute time (capture fact 28).
         _ => unregistered(event, "user", "host"),
@@ -99,6 +120,22 @@ fn registered(event: &Event, now: i64) -> Change {
         network_port: text(event, "network-port").and_then(|port| port.parse().ok()),
         user_agent: text(event, "user-agent"),
         expires_at: now.saturating_add(expires),
+    })
+}
+
+fn pinged(event: &Event) -> Change {
+    let Some(user) = text(event, "sip_user") else {
+        return Change::Refused("it names no user");
+    };
+    let reachable = match text(event, "Ping-Status") {
+        Some(word) if word.eq_ignore_ascii_case("reachable") => true,
+        Some(word) if word.eq_ignore_ascii_case("unreachable") => false,
+        _ => return Change::Refused("its Ping-Status is neither Reachable nor Unreachable"),
+    };
+    Change::Reach(Reach {
+        user,
+        contact: text(event, "sip_contact"),
+        reachable,
     })
 }
 
@@ -286,5 +323,29 @@ mod tests {
         assert_eq!(got.contact, "sip:1001@127.0.0.1:5071;fs_nat=yes");
         assert_eq!(got.expires_at, 1_795_288_470);
         assert_eq!(got.call_id, "abc");
+    }
+
+    #[test]
+    fn a_ping_tells_whether_the_phone_answers() {
+        let pinged = |status: &str| {
+            let headers = [
+                ("Event-Subclass", "sofia::sip_user_state"),
+                ("Event-Name", "CUSTOM"),
+                ("sip_user", "1001"),
+                ("sip_contact", "sip:1001@127.0.0.1:5071"),
+                ("Ping-Status", status),
+            ];
+            read(&Event::from_headers(headers, None), 0).unwrap()
+        };
+        let reach = |reachable| {
+            Change::Reach(Reach {
+                user: "1001".into(),
+                contact: Some("sip:1001@127.0.0.1:5071".into()),
+                reachable,
+            })
+        };
+        assert_eq!(pinged("Reachable"), reach(true));
+        assert_eq!(pinged("UNREACHABLE"), reach(false));
+        assert!(matches!(pinged("?"), Change::Refused(_)));
     }
 }

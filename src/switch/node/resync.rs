@@ -189,7 +189,7 @@ pub(super) fn look_after_lost(
 
 /// A call that an earlier connection drove. What the table says of it is late (esl spec 3.5), and
 /// its column `application` stays at `bridge` after the bridge has failed: the channel tells.
-async fn look_after(
+pub(super) async fn look_after(
     node: &Node,
     context: &Arc<Context>,
     queue: &Arc<CommandQueue>,
@@ -293,7 +293,7 @@ fn channel(dump: &str) -> Option<Event> {
     Some(Event::from_headers(headers, None))
 }
 
-async fn api(
+pub(super) async fn api(
     queue: &CommandQueue,
     command: &str,
     argument: &str,

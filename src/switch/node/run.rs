@@ -1,9 +1,11 @@
 //! A node's life: connect, be in step, lose the connection, wait, connect again.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::super::call::CallError;
@@ -12,9 +14,40 @@ use super::handle::Node;
 use super::session::{self, End};
 use super::state::{Backoff, DownReason, NodeState};
 
+/// Before a node's task is started again that panicked.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
+
+/// [`keep`], begun anew when it panics: a fault in our code must not cost the node for the rest of the
+/// daemon's life. What the connection held is let go as after any lost one.
+pub(crate) async fn run(node: Node, context: Arc<Context>, delay: Duration) {
+    let mut delay = delay;
+    loop {
+        let kept = keep(&node, Arc::clone(&context), delay);
+        let Err(panic) = AssertUnwindSafe(kept).catch_unwind().await else {
+            return;
+        };
+        let error = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned());
+        tracing::error!(
+            node = %node.name(),
+            error = error.as_deref().unwrap_or("no message"),
+            "the node's task panicked, which is a fault of linefinder; it is started again"
+        );
+        let why = "a fault of linefinder ended the connection";
+        give_up(&node, why);
+        node.0.state.send_replace(NodeState::Down {
+            reason: DownReason::Lost(why.to_owned()),
+            retry_in: AFTER_PANIC,
+        });
+        delay = AFTER_PANIC;
+    }
+}
+
 /// Keeps the node connected until `context.stop_now`. `delay` staggers nodes that start
 /// together: FreeSWITCH listens with a backlog of 5 (esl spec 3.1).
-pub(crate) async fn run(node: Node, context: Arc<Context>, delay: Duration) {
+async fn keep(node: &Node, context: Arc<Context>, delay: Duration) {
     let mut backoff = Backoff::new(node.0.settings.pace);
     let mut wait = delay;
     loop {
@@ -27,9 +60,10 @@ pub(crate) async fn run(node: Node, context: Arc<Context>, delay: Duration) {
         node.0.state.send_replace(NodeState::Connecting);
         let started = Instant::now();
         let End { reason, was_live } = tokio::select! {
-            end = session::run(&node, &context) => end,
-            end = stopped_early(&node, &context) => end,
+            end = session::run(node, &context) => end,
+            end = stopped_early(node, &context) => end,
         };
+<<<<<<< HEAD
         node.set_queue(None);
         let text = reason.to_string();
         node.0.jobs.lost(&text);
@@ -37,6 +71,9 @@ pub(crate) async fn run(node: Node, context: Arc<Context>, delay: Duration) {
         if let Some(following) = &context.following {
             following.sink.away(node.name());
         }
+=======
+        give_up(node, &reason.to_string());
+>>>>>>> e04c14a (Groups of groups, call restrictions before the flow, bridges answered by the dialplan over HTTP, and timers that outlast early media)
         if context.stop_now.is_cancelled() {
             break;
         }
@@ -46,7 +83,7 @@ pub(crate) async fn run(node: Node, context: Arc<Context>, delay: Duration) {
             Duration::ZERO
         };
         wait = backoff.after(&reason, up, fastrand::f64());
-        report(&node, &reason, was_live, wait);
+        report(node, &reason, was_live, wait);
         node.0.state.send_replace(NodeState::Down {
             reason,
             retry_in: wait,
@@ -65,6 +102,13 @@ async fn stopped_early(node: &Node, context: &Context) -> End {
         reason: DownReason::Lost("Linefinder is stopping".to_owned()),
         was_live: false,
     }
+}
+
+/// Nothing can be asked over the lost connection any more.
+fn give_up(node: &Node, why: &str) {
+    node.set_queue(None);
+    node.0.jobs.lost(why);
+    let_go(node, why);
 }
 
 /// Ends our control of every leg on the lost connection, and remembers them: their claims

@@ -16,6 +16,7 @@ use super::super::context::Context;
 use super::super::wire::{self, Closed, CommandFailure, CommandQueue, FrameReader, Wire};
 use super::adrift::{self, Kill};
 use super::handle::Node;
+use super::reconcile;
 use super::registrations::Change;
 use super::resync;
 use super::sink::{Changes, NodeSink, Pulse};
@@ -46,9 +47,18 @@ const LEG_EVENTS: &[&str] = &[
     "CHANNEL_DESTROY",
     "CHANNEL_UUID",
 ];
+<<<<<<< HEAD
 /// Events of a node whose channels are counted, if its calls come over sockets only.
 const CHANNEL_EVENTS: &[&str] = &["CHANNEL_HANGUP_COMPLETE", "CHANNEL_DESTROY", "CHANNEL_UUID"];
 const SUBCLASSES: &[&str] = &["sofia::register", "sofia::unregister", "sofia::expire"];
+=======
+const SUBCLASSES: &[&str] = &[
+    "sofia::register",
+    "sofia::unregister",
+    "sofia::expire",
+    "sofia::sip_user_state",
+];
+>>>>>>> e04c14a (Groups of groups, call restrictions before the flow, bridges answered by the dialplan over HTTP, and timers that outlast early media)
 
 /// How a connection ended.
 pub(super) struct End {
@@ -221,6 +231,7 @@ impl Conversation {
             reason = self.stay_alive() => reason,
             reason = self.follow_registrations(changed) => reason,
             reason = self.say_goodbye() => reason,
+            reason = self.reconcile() => reason,
         }
     }
 
@@ -332,6 +343,17 @@ impl Conversation {
         }
     }
 
+    async fn reconcile(&self) -> DownReason {
+        let mut turn = 0;
+        loop {
+            tokio::time::sleep(self.node.0.settings.pace.reconcile).await;
+            let looked = reconcile::legs(&self.node, &self.context, &self.queue, &mut turn).await;
+            if let Err(error) = looked {
+                return lost(error);
+            }
+        }
+    }
+
     async fn follow_registrations(&self, mut changed: mpsc::Receiver<Change>) -> DownReason {
         let name = self.node.name();
         let keeper = &self.context.registrations;
@@ -340,6 +362,7 @@ impl Conversation {
             match change {
                 Change::Registered(registration) => keeper.register(name, registration),
                 Change::Unregistered(gone) => keeper.unregister(name, gone),
+                Change::Reach(reach) => keeper.reach(name, reach),
                 Change::Unclear => reload = true,
                 Change::Refused(_) => {}
             }

@@ -55,6 +55,8 @@ pub struct Pace {
     pub refused: Duration,
     /// FreeSWITCH's interval between HEARTBEATs until two of them have told it.
     pub heartbeat: Duration,
+    /// Between two looks at whether the calls that we hold are still there.
+    pub reconcile: Duration,
 }
 
 impl Default for Pace {
@@ -70,6 +72,7 @@ impl Default for Pace {
             healthy: Duration::from_secs(30),
             refused: Duration::from_secs(60),
             heartbeat: Duration::from_secs(20),
+            reconcile: Duration::from_secs(60),
         }
     }
 }
