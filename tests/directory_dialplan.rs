@@ -64,7 +64,7 @@ async fn start(store: Store) -> (Directory, CancellationToken) {
     ];
     let name = |key: &str| format!("LINEFINDER_{}", key.to_uppercase());
     let settings = settings.map(|(key, value)| (name(key), value.to_owned()));
-    let config = Config::from_layers(None, settings.into_iter()).unwrap();
+    let config = Config::from_layers(None, settings).unwrap();
     let shutdown = CancellationToken::new();
     let daemon = Daemon::start(&config, store, &shutdown).unwrap();
     let address = daemon.directory().unwrap();
