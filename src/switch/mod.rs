@@ -26,13 +26,8 @@ pub use context::Allowed;
 pub use facade::{StartError, Switch, SwitchSettings};
 pub use listener::ListenError;
 pub use node::{
-<<<<<<< HEAD
     ChannelSink, DownReason, Following, HANDOFF_MARK, HANDOFF_VALUE, Node, NodeSettings, NodeState,
-    Pace, PresentChannel, RegistrationEvent, RegistrationSink, Unregistered,
-=======
-    DownReason, HANDOFF_MARK, HANDOFF_VALUE, Node, NodeSettings, NodeState, Pace, Reach,
-    RegistrationEvent, RegistrationSink, Unregistered,
->>>>>>> e04c14a (Groups of groups, call restrictions before the flow, bridges answered by the dialplan over HTTP, and timers that outlast early media)
+    Pace, PresentChannel, Reach, RegistrationEvent, RegistrationSink, Unregistered,
 };
 pub use notify::{Mailbox, Notification, NotifyError, Registered};
 pub use wire::{CommandFailure, JobFailure};

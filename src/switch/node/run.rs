@@ -36,7 +36,7 @@ pub(crate) async fn run(node: Node, context: Arc<Context>, delay: Duration) {
             "the node's task panicked, which is a fault of linefinder; it is started again"
         );
         let why = "a fault of linefinder ended the connection";
-        give_up(&node, why);
+        give_up(&node, &context, why);
         node.0.state.send_replace(NodeState::Down {
             reason: DownReason::Lost(why.to_owned()),
             retry_in: AFTER_PANIC,
@@ -63,17 +63,7 @@ async fn keep(node: &Node, context: Arc<Context>, delay: Duration) {
             end = session::run(node, &context) => end,
             end = stopped_early(node, &context) => end,
         };
-<<<<<<< HEAD
-        node.set_queue(None);
-        let text = reason.to_string();
-        node.0.jobs.lost(&text);
-        let_go(&node, &text);
-        if let Some(following) = &context.following {
-            following.sink.away(node.name());
-        }
-=======
-        give_up(node, &reason.to_string());
->>>>>>> e04c14a (Groups of groups, call restrictions before the flow, bridges answered by the dialplan over HTTP, and timers that outlast early media)
+        give_up(node, &context, &reason.to_string());
         if context.stop_now.is_cancelled() {
             break;
         }
@@ -105,10 +95,13 @@ async fn stopped_early(node: &Node, context: &Context) -> End {
 }
 
 /// Nothing can be asked over the lost connection any more.
-fn give_up(node: &Node, why: &str) {
+fn give_up(node: &Node, context: &Context, why: &str) {
     node.set_queue(None);
     node.0.jobs.lost(why);
     let_go(node, why);
+    if let Some(following) = &context.following {
+        following.sink.away(node.name());
+    }
 }
 
 /// Ends our control of every leg on the lost connection, and remembers them: their claims

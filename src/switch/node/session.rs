@@ -47,18 +47,14 @@ const LEG_EVENTS: &[&str] = &[
     "CHANNEL_DESTROY",
     "CHANNEL_UUID",
 ];
-<<<<<<< HEAD
 /// Events of a node whose channels are counted, if its calls come over sockets only.
 const CHANNEL_EVENTS: &[&str] = &["CHANNEL_HANGUP_COMPLETE", "CHANNEL_DESTROY", "CHANNEL_UUID"];
-const SUBCLASSES: &[&str] = &["sofia::register", "sofia::unregister", "sofia::expire"];
-=======
 const SUBCLASSES: &[&str] = &[
     "sofia::register",
     "sofia::unregister",
     "sofia::expire",
     "sofia::sip_user_state",
 ];
->>>>>>> e04c14a (Groups of groups, call restrictions before the flow, bridges answered by the dialplan over HTTP, and timers that outlast early media)
 
 /// How a connection ended.
 pub(super) struct End {
