@@ -1,7 +1,11 @@
 //! What trunks need to know between calls: who holds a unit of which limit, how the carriers' gateways are, what looks like fraud.
 
+pub mod carriers;
 pub mod fraud;
+pub mod health;
 pub mod ledger;
 
+pub use carriers::Carriers;
 pub use fraud::Guard;
+pub use health::Health;
 pub use ledger::Ledger;

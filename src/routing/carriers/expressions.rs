@@ -13,6 +13,9 @@ const EXPRESSION_BYTES: usize = 256 * 1024;
 /// Expressions in one set. Larger sets compile slower and are no faster to ask.
 const SET: usize = 128;
 
+/// Characters that a number has to begin with for an expression to be tried by itself: a country's code with its `+`.
+const TELLING: usize = 3;
+
 /// Expressions by place; equal texts are one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Expressions {
@@ -130,7 +133,8 @@ fn add_set(some: &[(u32, &str)], sets: &mut Vec<(RegexSet, Vec<u32>)>) {
     }
 }
 
-/// What a number has to begin with to match an expression that is anchored; None: anything.
+/// What a number has to begin with to match an expression that is anchored; None: anything, or so little that it tells
+/// few numbers apart.
 pub(super) fn demanded(text: &str) -> Option<Vec<u8>> {
     let mut rest = text.as_bytes().strip_prefix(b"^")?;
     if alternates(rest) {
@@ -149,7 +153,7 @@ pub(super) fn demanded(text: &str) -> Option<Vec<u8>> {
         literal.push(byte);
         rest = behind;
     }
-    (!literal.is_empty()).then_some(literal)
+    (literal.len() >= TELLING).then_some(literal)
 }
 
 /// There is a `|` outside of every group, or where it is hard to tell.
@@ -197,7 +201,9 @@ mod tests {
         for (text, literal) in [
             (r"^\+49(1[5-7]\d+|30\d{4,})$", Some("+49")),
             (r"^\+491?[5-7]", Some("+49")),
-            (r"^00*49", Some("0")),
+            (r"^0049*5", Some("004")),
+            (r"^00*49", None),
+            (r"^\+(4|5)", None),
             (r"^\+49|^\+43", None),
             (r"^\+49[|]", Some("+49")),
             (r"^\+49[^]|]", Some("+49")),

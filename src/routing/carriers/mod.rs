@@ -17,7 +17,7 @@ mod table;
 mod wanted;
 
 pub use carrier::{Carrier, Derived, ResourceSource};
-pub use sender::{Hosts, Matched, Origin, Sender};
+pub use sender::{Hosts, Matched, Origin, Sender, folded};
 pub use table::Table;
 pub use wanted::{Candidate, Wanted};
 

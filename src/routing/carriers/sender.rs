@@ -30,17 +30,26 @@ impl Hosts {
         }
     }
 
+    /// The address as text, and all names that stand for it, in the form in which hosts are compared.
+    #[must_use]
+    pub fn with(&self, address: IpAddr) -> Vec<String> {
+        let address = address.to_canonical();
+        let names = self.names_of(address).map(str::to_owned);
+        std::iter::once(address.to_string()).chain(names).collect()
+    }
+
+    /// Every name with every address of it.
+    pub fn resolved(&self) -> impl Iterator<Item = (&str, IpAddr)> {
+        let all = self.names.iter();
+        all.flat_map(|(address, names)| names.iter().map(|name| (&**name, *address)))
+    }
+
     fn names_of(&self, address: IpAddr) -> impl Iterator<Item = &str> {
         self.names
             .get(&address)
             .into_iter()
             .flatten()
             .map(|name| &**name)
-    }
-
-    /// All addresses, each once.
-    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.names.keys().copied()
     }
 }
 
@@ -130,11 +139,6 @@ impl Senders {
         senders
     }
 
-    /// Names that have to be resolved, and addresses.
-    fn hosts(&self) -> impl Iterator<Item = &str> {
-        self.hosts.keys().map(|host| &**host)
-    }
-
     fn by_address(&self, names: &[&str], port: u16) -> Option<Place> {
         let places = names
             .iter()
@@ -171,8 +175,9 @@ fn put(hosts: &mut HashMap<Box<str>, Vec<Place>>, host: &str, place: Place) {
     }
 }
 
-/// Names without case, addresses in the one form that they are compared in.
-fn folded(host: &str) -> Box<str> {
+/// A host as it is compared: names without case, addresses in one form.
+#[must_use]
+pub fn folded(host: &str) -> Box<str> {
     let bare = host.trim().trim_start_matches('[').trim_end_matches(']');
     match bare.parse::<IpAddr>() {
         Ok(ip) => ip.to_canonical().to_string().into(),
@@ -210,17 +215,11 @@ impl Table {
         })
     }
 
-    /// Addresses that carriers of the installation or of an account may call from, and names that have yet to be resolved.
-    pub fn sending_hosts(&self) -> impl Iterator<Item = &str> {
-        let pools = std::iter::once(&self.installation).chain(self.local.values());
-        pools.flat_map(|pool| pool.senders.hosts())
-    }
-
     /// The table with host names standing for these addresses.
     #[must_use]
-    pub fn with_hosts(&self, hosts: Hosts) -> Self {
+    pub fn with_hosts(&self, hosts: Arc<Hosts>) -> Self {
         Self {
-            hosts: Arc::new(hosts),
+            hosts,
             ..self.clone()
         }
     }

@@ -371,7 +371,7 @@ fn who_sent_a_call() {
     ];
     let mut hosts = Hosts::default();
     hosts.put("GW.main.example", ["192.0.2.3".parse().unwrap()]);
-    let table = table(&documents).with_hosts(hosts);
+    let table = table(&documents).with_hosts(Arc::new(hosts));
     let by_ip = |ip, port| sender(&table, ip, port, None, None);
     assert_eq!(
         by_ip("192.0.2.1", 9).as_deref(),
