@@ -27,17 +27,32 @@ mod devices_self_test;
 mod dial;
 #[path = "vectors/suite.rs"]
 mod suite;
+#[path = "vectors/trunkstore.rs"]
+mod trunkstore;
+#[path = "vectors/trunkstore_world.rs"]
+mod trunkstore_world;
 
 use std::process::ExitCode;
 
 use suite::Suite;
 
 /// Adding a suite is a module and a line here.
-const SUITES: &[Suite] = &[Suite {
-    name: "devices",
-    run: devices::run,
-    self_test: devices_self_test::run,
-}];
+const SUITES: &[Suite] = &[
+    Suite {
+        name: "devices",
+        cases: suite::listed,
+        run: devices::run,
+        self_test: devices_self_test::run,
+        end: suite::nothing,
+    },
+    Suite {
+        name: "trunkstore",
+        cases: trunkstore::cases,
+        run: trunkstore::run,
+        self_test: trunkstore::self_test,
+        end: suite::nothing,
+    },
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

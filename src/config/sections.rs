@@ -28,7 +28,6 @@ impl Section for StoreSettings {
     }
 }
 
-const NO_CARRIERS: &str = "has no effect in this version, which has no carriers";
 const NO_RECORDING: &str = "has no effect in this version, which records nothing";
 
 impl Section for routing::Settings {
@@ -37,9 +36,6 @@ impl Section for routing::Settings {
             "nodes",
             "is not set here; write sip = \"HOST:PORT\" in [nodes.NAME]",
         ),
-        ("privacy_method", NO_CARRIERS),
-        ("ensure_valid_caller_id", NO_CARRIERS),
-        ("default_asserted_identity", NO_CARRIERS),
         ("recording_dir", NO_RECORDING),
         ("max_recording_s", NO_RECORDING),
         (
@@ -55,15 +51,37 @@ impl Section for routing::Settings {
         if self.registration_grace_s < 0 {
             report("registration_grace_s", "expected 0 or more seconds".into());
         }
+        check_trunks(&self.trunk, report);
         // They go into dial strings as they are, so they have the alphabet of FreeSWITCH's own names.
         for (key, value) in [
             ("sip_profile", &self.sip_profile),
             ("forward_context", &self.forward_context),
+            ("carrier_profile", &self.trunk.carrier_profile),
         ] {
             let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
             if value.is_empty() || !value.chars().all(plain) {
                 report(key, "expected letters, digits and . _ - only".into());
             }
+        }
+    }
+}
+
+fn check_trunks(trunk: &routing::trunk::Settings, report: &mut dyn FnMut(&str, String)) {
+    if trunk.routing_guard_s == 0 {
+        report("routing_guard_s", "expected at least 1 second".into());
+    }
+    if trunk.min_shortdial_correction > trunk.max_shortdial_correction {
+        let least = trunk.min_shortdial_correction;
+        let expected = format!("expected at least min_shortdial_correction, {least}");
+        report("max_shortdial_correction", expected);
+    }
+    for (key, list) in [
+        ("flat_rate_whitelist", &trunk.flat_rate_whitelist),
+        ("flat_rate_blacklist", &trunk.flat_rate_blacklist),
+    ] {
+        // One that doesn't compile would refuse every call, or none.
+        if let Err(error) = regex::Regex::new(list) {
+            report(key, format!("expected a regular expression: {error}"));
         }
     }
 }

@@ -66,7 +66,7 @@ impl ActualLeg {
 }
 
 /// Takes `fs_path` out of an endpoint.
-fn split_path(endpoint: &str) -> (String, Option<String>) {
+pub fn split_path(endpoint: &str) -> (String, Option<String>) {
     let mut path = None;
     let mut kept = Vec::new();
     for part in endpoint.split(';') {

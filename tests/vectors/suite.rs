@@ -10,11 +10,23 @@ pub type Differences = Vec<String>;
 
 pub struct Suite {
     pub name: &'static str,
+    /// The cases of a file, each with its `name`; [`listed`] where the file lists them.
+    pub cases: fn(file: &Value) -> Vec<Value>,
     /// Runs one case of the file; nothing is wrong if it passes.
     pub run: fn(file: &Value, case: &Value) -> Differences,
     /// Cases that have to fail, with the file as their surroundings; returns those that did not.
     pub self_test: fn(file: &Value) -> Differences,
+    /// When all cases have run.
+    pub end: fn(),
 }
+
+/// The cases of a file that lists them as `cases`.
+pub fn listed(file: &Value) -> Vec<Value> {
+    file["cases"].as_array().expect("`cases` is a list").clone()
+}
+
+/// Nothing is left behind.
+pub fn nothing() {}
 
 const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors");
 
@@ -48,14 +60,14 @@ impl Suite {
             }
         };
         let file: Value = serde_json::from_str(&text).expect("the vectors are JSON");
-        let cases = file["cases"].as_array().expect("`cases` is a list");
+        let cases = (self.cases)(&file);
         let missed = (self.self_test)(&file);
         for line in &missed {
             println!("{}: the comparison does not see: {line}", self.name);
         }
         let pending = pending(self.name);
         let (mut passed, mut right) = (0, missed.is_empty() && !cases.is_empty());
-        for case in cases {
+        for case in &cases {
             let name = case["name"].as_str().unwrap_or("(without name)");
             let differences = caught(|| (self.run)(&file, case));
             let listed = pending.contains(name);
@@ -74,6 +86,7 @@ impl Suite {
                 }
             }
         }
+        (self.end)();
         println!("{}: {passed} of {}", self.name, cases.len());
         right
     }

@@ -169,8 +169,6 @@ pub struct Failover {
     pub account: AccountId,
     /// The number that was called first.
     pub did: String,
-    /// The carrier that brought the call.
-    pub delivered_by: Option<DocumentId>,
     /// The identity to show: the original caller's.
     pub caller: Party,
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::net::IpAddr;
 
 use crate::documents::{Account, Connectivity, Limits, NumberRecord, Registration};
+use crate::routing::Explain;
+use crate::routing::carriers::{Candidate, Origin, Sender, Wanted};
 use crate::types::{AccountId, DocumentId};
 
 /// A document could not be read; the call is refused, unless it is an emergency call.
@@ -34,6 +36,12 @@ pub trait World {
     /// # Errors
     /// The store can't be read; so for the others.
     fn account(&self, id: &AccountId) -> Result<Option<Arc<Account>>, Unreadable>;
+
+    /// The account of a SIP realm, compared without case.
+    ///
+    /// # Errors
+    /// As [`World::account`].
+    fn account_by_realm(&self, realm: &str) -> Result<Option<AccountId>, Unreadable>;
 
     /// The accounts above one, topmost first.
     ///
@@ -103,4 +111,10 @@ pub trait World {
     /// # Errors
     /// As [`World::account`].
     fn emergency_number(&self, account: &AccountId) -> Result<Option<String>, Unreadable>;
+
+    /// The gateways that may carry a call, in order; those that are out of order left out.
+    fn candidates(&self, wanted: &Wanted<'_>, explain: &mut dyn Explain) -> Vec<Candidate>;
+
+    /// The carrier that calls from an address.
+    fn sender(&self, origin: &Origin<'_>) -> Option<Sender>;
 }

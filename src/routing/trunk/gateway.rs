@@ -1,0 +1,451 @@
+//! The leg to a carrier's gateway (trunkstore specification 4.3 to 4.6).
+
+use std::borrow::Cow;
+
+use super::decision::{Attempt, AttemptTo, Dial};
+use super::flags::Facts;
+use super::formatters::Format;
+use super::hosted::Calling;
+use super::pbx;
+use super::request::{Party, Request};
+use crate::documents::{Account, Gateway, Resource};
+use crate::routing::carriers::Candidate;
+use crate::routing::numbers::{Normalizer, npan, one_npan};
+use crate::routing::privacy;
+use crate::routing::{DialLeg, DialString, Endpoint, Explain, InvalidUri, Variables, clean};
+use crate::types::{AccountId, HangupCause};
+
+/// The header that tells a call which we sent out when it comes back.
+pub const LOOP: &str = "X-Trunk-Loop";
+
+/// Headers that are ours to write, whoever sent them.
+const OURS: [&str; 2] = [LOOP, "X-KAZOO-AOR"];
+const OURS_BEGIN: &str = "x-lf-";
+
+/// A call to carriers.
+#[derive(Clone, Copy)]
+pub struct CarrierCall<'a> {
+    pub account_id: &'a AccountId,
+    pub account: &'a Account,
+    pub calling: &'a Calling,
+    /// Normalised.
+    pub number: &'a str,
+    /// As it was dialled.
+    pub dialed: &'a str,
+    /// The outbound identity.
+    pub caller: &'a Party,
+    /// The number that is sent back out (trunkstore specification 2.7).
+    pub loops: Option<&'a str>,
+    /// The server's time to the answer counts: the call was for it.
+    pub timed: bool,
+}
+
+/// What all legs of the call share.
+pub struct Shared<'a> {
+    /// What ordinary gateways are shown.
+    pub caller: &'a Party,
+    /// What emergency gateways are shown; all are in an emergency call.
+    pub emergency_caller: &'a Party,
+    pub emergency: bool,
+    pub flags: &'a [String],
+}
+
+/// One attempt at one gateway.
+pub fn attempt(
+    request: &Request<'_>,
+    call: &CarrierCall<'_>,
+    shared: &Shared<'_>,
+    candidate: &Candidate,
+    explain: &mut dyn Explain,
+) -> Attempt {
+    let carrier = &candidate.resource;
+    let mut attempt = Attempt {
+        to: AttemptTo::Gateway {
+            owner: carrier.account.clone(),
+            resource: carrier.document_id.clone(),
+            carrier: carrier.id.to_string(),
+            gateway: candidate.gateway,
+        },
+        dial: Dial::Fails(HangupCause::InvalidGateway, "the gateway is gone"),
+        aleg: Variables::default(),
+        answer_timeout_s: None,
+        progress_timeout_s: None,
+        delay_s: 0,
+    };
+    let Some(gateway) = candidate.gateway() else {
+        return attempt;
+    };
+    let levels = call.calling.levels();
+    if call.timed {
+        attempt.answer_timeout_s = levels.first(|terms| terms.timeout_s.filter(|s| *s > 0));
+    }
+    let default = request.trunk().default_progress_timeout;
+    let progress = gateway.progress_timeout_s.unwrap_or(default);
+    attempt.progress_timeout_s = (progress > 0).then_some(progress);
+    let leg = Leg {
+        request,
+        call,
+        shared,
+        candidate,
+        gateway,
+        resource: &carrier.document,
+    };
+    let endpoint = match leg.endpoint() {
+        Ok(endpoint) => endpoint,
+        Err(error) => {
+            explain.note(
+                "gateway",
+                format_args!("{} gateway {}: {error}", carrier.id, candidate.gateway),
+            );
+            tracing::warn!(resource = %carrier.id, gateway = candidate.gateway, %error, "a gateway can't be dialled");
+            attempt.dial = Dial::Fails(HangupCause::InvalidUrl, "the gateway can't be dialled");
+            return attempt;
+        }
+    };
+    explain.note(
+        "gateway",
+        format_args!("{} gateway {}: {endpoint}", carrier.id, candidate.gateway),
+    );
+    attempt
+        .aleg
+        .set_bool("bypass_media", leg.bypasses(&endpoint));
+    let mut variables = leg.variables();
+    pbx::timers(&attempt, &mut variables);
+    let mut global = Variables::default();
+    if let Some(ignore) = levels.first(|terms| terms.ignore_early_media) {
+        global.set_bool("ignore_early_media", ignore);
+    }
+    pbx::originate_timeout(&attempt, &mut global);
+    attempt.dial = Dial::Call(DialString {
+        global,
+        groups: vec![vec![DialLeg {
+            variables,
+            endpoint,
+        }]],
+    });
+    attempt
+}
+
+struct Leg<'a, 'r> {
+    request: &'a Request<'r>,
+    call: &'a CarrierCall<'a>,
+    shared: &'a Shared<'a>,
+    candidate: &'a Candidate,
+    gateway: &'a Gateway,
+    resource: &'a Resource,
+}
+
+impl Leg<'_, '_> {
+    /// A number as `invite_format` asks; None: it asks for no form of numbers.
+    fn invite_form(&self, number: &str) -> Option<String> {
+        Some(match self.gateway.invite_format.as_deref()? {
+            "e164" => Normalizer::us().e164(number),
+            "npan" => npan(number).to_owned(),
+            "1npan" => one_npan(number),
+            "strip_plus" => Normalizer::us().strip_plus(number),
+            _ => return None,
+        })
+    }
+
+    /// The same for formatters, which know three of them.
+    fn formatter_form(&self, number: &str) -> Option<String> {
+        let word = self.gateway.invite_format.as_deref();
+        matches!(word, Some("e164" | "npan" | "1npan")).then(|| self.invite_form(number))?
+    }
+
+    fn format<T>(&self, run: impl FnOnce(&Format<'_>) -> T) -> T {
+        let form = |number: &str| self.formatter_form(number);
+        run(&Format {
+            table: self.resource.formatters.as_deref(),
+            invite_form: &form,
+        })
+    }
+
+    fn formatted(&self, field: &str, value: &str) -> Option<String> {
+        self.format(|format| {
+            format
+                .apply(field, Cow::Borrowed(value))
+                .map(Cow::into_owned)
+        })
+    }
+
+    fn endpoint(&self) -> Result<Endpoint, InvalidUri> {
+        let profile = self.gateway.custom_sip_interface.as_deref();
+        let profile = profile.map(|p| p.trim_start_matches("sofia/").trim_end_matches('/'));
+        let profile = profile.filter(|profile| !profile.is_empty());
+        let profile = profile.unwrap_or(&self.request.trunk().carrier_profile);
+        let route = self.gateway.route.as_deref();
+        let uri = match route.and_then(|route| self.formatted("route", route)) {
+            Some(route) if has_scheme(&route) => route,
+            Some(route) => format!("sip:{route}"),
+            None => self.uri()?,
+        };
+        Endpoint::sofia(profile, &uri)
+    }
+
+    fn uri(&self) -> Result<String, InvalidUri> {
+        let server = self
+            .gateway
+            .server
+            .as_deref()
+            .ok_or(InvalidUri::Missing("server"))?;
+        let host = match server.parse::<std::net::Ipv6Addr>() {
+            Ok(_) if self.gateway.port.is_none_or(|port| port == 5060) => format!("[{server}]"),
+            _ => pbx::address(server, self.gateway.port),
+        };
+        Ok(format!("sip:{}@{host}", clean::user_part(&self.user())))
+    }
+
+    fn user(&self) -> String {
+        let by_name = self.gateway.invite_format.as_deref() == Some("username");
+        if by_name && let Some(username) = self.gateway.username.as_deref() {
+            return username.to_owned();
+        }
+        let carrier = &self.candidate.resource;
+        let (prefix, suffix) = (carrier.prefix(self.gateway), carrier.suffix(self.gateway));
+        [prefix, &self.number(), suffix].concat()
+    }
+
+    /// The number that is sent, before prefix and suffix.
+    fn number(&self) -> String {
+        let sent = &self.candidate.number_sent;
+        let number = self.invite_form(sent).unwrap_or_else(|| sent.clone());
+        self.formatted("to_did", &number).unwrap_or(number)
+    }
+
+    /// What this gateway is shown.
+    fn shown(&self) -> &Party {
+        let wants = self.gateway.caller_id_type.as_deref() == Some("emergency");
+        match self.shared.emergency || wants {
+            true => self.shared.emergency_caller,
+            false => self.shared.caller,
+        }
+    }
+
+    fn bypasses(&self, endpoint: &Endpoint) -> bool {
+        let levels = self.call.calling.levels();
+        let handling = levels.first(|terms| terms.media_handling.as_deref());
+        let own = self
+            .gateway
+            .media
+            .bypass_media
+            .or(self.resource.media.bypass_media);
+        let wanted = own.unwrap_or(true) && handling != Some("process");
+        let profile = endpoint.profile();
+        wanted && profile.is_some() && profile == self.request.profile
+    }
+
+    fn variables(&self) -> Variables {
+        let mut variables = Variables::default();
+        let v = &mut variables;
+        self.identity(v);
+        self.media(v);
+        self.headers(v);
+        let username = self.gateway.username.as_deref();
+        let password = self.gateway.password.as_ref();
+        // FreeSWITCH answers a challenge only if it has both.
+        if let (Some(username), Some(password)) = (username, password) {
+            v.set("sip_auth_username", username);
+            v.set("sip_auth_password", password.reveal());
+        }
+        let parameters = self.invite_parameters();
+        v.set("sip_invite_params", parameters.join(";"));
+        v.set_bool("ignore_display_updates", true);
+        // A redirection would send the caller's leg back into the dialplan with another number.
+        v.set_bool("outbound_redirect_fatal", true);
+        self.marks(v);
+        variables
+    }
+
+    fn identity(&self, v: &mut Variables) {
+        let shown = self.shown();
+        let number = self.formatted("outbound_caller_id_number", &shown.number);
+        let name = self.formatted("outbound_caller_id_name", &shown.name);
+        v.set_number("origination_caller_id_number", &number.unwrap_or_default());
+        v.set_display_name("origination_caller_id_name", &name.unwrap_or_default());
+        let sent = self.number();
+        v.set_number("origination_callee_id_number", &sent);
+        v.set_display_name("origination_callee_id_name", &sent);
+        if let Some(kind @ ("rpid" | "pid" | "none")) = self.gateway.caller_id_type.as_deref() {
+            v.set("sip_cid_type", kind);
+        }
+        if let Some(uri) = self.from_uri(shown) {
+            // A realm that can't stand in a URI leaves the From as it is.
+            let _ = v.set_uri("sip_from_uri", &uri);
+        }
+        if self.shared.emergency {
+            // Rescuers must see who calls, whatever the caller asked for.
+            privacy::signal_nothing(v, self.request.privacy);
+        }
+    }
+
+    fn from_uri(&self, shown: &Party) -> Option<String> {
+        let (gateway, resource) = (&self.gateway.from, &self.resource.from);
+        if gateway.format_from_uri.or(resource.format_from_uri) != Some(true) {
+            return None;
+        }
+        let own = gateway.from_uri_realm.as_deref();
+        let own = own.or(resource.from_uri_realm.as_deref());
+        let of_account = gateway.from_account_realm.or(resource.from_account_realm);
+        let account = self
+            .call
+            .account
+            .realm
+            .as_deref()
+            .filter(|_| of_account == Some(true));
+        let host = own.or(account).or(self.gateway.realm.as_deref())?;
+        let number = clean::number(&shown.number);
+        let uri = format!("sip:{number}@{host}");
+        if number.is_empty() {
+            return None;
+        }
+        self.formatted("from_uri", &uri)
+    }
+
+    fn media(&self, v: &mut Variables) {
+        let codecs = match &*self.gateway.codecs {
+            [] => &self.resource.media.codecs,
+            own => own,
+        };
+        v.set("absolute_codec_string", codecs.join(","));
+        if let Some(mux) = self.gateway.media.rtcp_mux.or(self.resource.media.rtcp_mux) {
+            v.set_bool("rtcp_mux", mux);
+        }
+        let fax = self
+            .gateway
+            .media
+            .fax_option
+            .or(self.resource.media.fax_option);
+        if fax == Some(true) && self.shared.flags.iter().any(|flag| flag == "fax") {
+            v.set_bool("fax_enable_t38", true);
+        }
+    }
+
+    /// The call's own, then those of number, server and account, then the gateway's; the last of a
+    /// name counts.
+    fn headers(&self, v: &mut Variables) {
+        for (name, value) in self.request.headers {
+            let lower = name.to_ascii_lowercase();
+            let ours = OURS.iter().any(|own| own.eq_ignore_ascii_case(name));
+            if lower.starts_with("x-") && !lower.starts_with(OURS_BEGIN) && !ours {
+                self.header(name, value, v);
+            }
+        }
+        if let Some(diversion) = self.request.header("Diversion") {
+            self.header("Diversion", &diverted_again(diversion), v);
+        }
+        for (_, terms) in self.call.calling.levels().iter().rev() {
+            for (name, value) in terms.sip_headers.iter().flat_map(|table| table.iter()) {
+                self.header(name, value, v);
+            }
+        }
+        let custom = &self.gateway.custom_sip_headers;
+        for table in [custom.both.as_ref(), custom.to_device.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            for (name, value) in table.iter() {
+                self.header(name, value, v);
+            }
+        }
+        if let Some(did) = self.call.loops {
+            v.set_header(LOOP, did);
+        }
+    }
+
+    fn header(&self, name: &str, value: &str, v: &mut Variables) {
+        match self.formatted(name, value) {
+            Some(value) => v.set_header(name, &value),
+            None => v.set_header(name, ""),
+        };
+    }
+
+    fn invite_parameters(&self) -> Vec<String> {
+        let facts = Facts {
+            request: self.request,
+            account_id: self.call.account_id,
+            calling: self.call.calling,
+            number: self.call.number,
+        };
+        let parameters = &self.gateway.invite_parameters;
+        let fixed = parameters.fixed.iter().map(|fixed| fixed.to_string());
+        let dynamic = parameters.dynamic.iter().filter_map(|dynamic| {
+            let value = facts.lookup(dynamic.key.as_deref()?)?;
+            Some(match &dynamic.tag {
+                Some(tag) => format!("{tag}={value}"),
+                None => value,
+            })
+        });
+        fixed.chain(dynamic).collect()
+    }
+
+    /// What the leg says of itself in records, and after a restart.
+    fn marks(&self, v: &mut Variables) {
+        let place = &self.call.calling.server.place;
+        v.set("accountcode", self.call.account_id.as_str());
+        v.set("lf_account_id", self.call.account_id.as_str());
+        v.set("lf_authorizing_id", place.connectivity.as_str());
+        v.set("lf_authorizing_type", "sys_info");
+        v.set("lf_server_index", place.server.to_string());
+        v.set("lf_direction", "outbound");
+        v.set(
+            "lf_resource_id",
+            self.candidate.resource.document_id.as_str(),
+        );
+        v.set("lf_resource_type", "offnet-termination");
+        v.set("lf_matched_number", &self.candidate.number_sent);
+        v.set("lf_e164_destination", self.call.number);
+        v.set("lf_original_number", self.call.dialed);
+        v.set("lf_flags", self.shared.flags.join(","));
+        if self.shared.emergency {
+            v.set_bool("lf_emergency", true);
+        }
+    }
+}
+
+fn has_scheme(uri: &str) -> bool {
+    let starts = |scheme: &str| {
+        let head = uri.get(..scheme.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
+    };
+    starts("sip:") || starts("sips:")
+}
+
+/// The header of a call that goes on: its counter grows by one. Without a counter it was diverted
+/// once.
+fn diverted_again(header: &str) -> String {
+    let mut found = false;
+    let parts = header.split(';').map(|part| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        if !name.trim().eq_ignore_ascii_case("counter") || found {
+            return part.to_owned();
+        }
+        found = true;
+        let count: u32 = value.trim().parse().unwrap_or(1);
+        format!("counter={}", count.saturating_add(1))
+    });
+    let mut parts: Vec<String> = parts.collect();
+    if !found {
+        parts.push("counter=2".to_owned());
+    }
+    parts.join(";")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counter_of_a_diversion_grows() {
+        for (header, again) in [
+            (
+                "<sip:1@b>;reason=no-answer;counter=3",
+                "<sip:1@b>;reason=no-answer;counter=4",
+            ),
+            ("<sip:1@b>", "<sip:1@b>;counter=2"),
+            ("<sip:1@b>;Counter=x", "<sip:1@b>;counter=2"),
+        ] {
+            assert_eq!(diverted_again(header), again);
+        }
+    }
+}

@@ -1,0 +1,516 @@
+//! The suite `trunkstore`: calls from carriers and from PBXs, to attempts in order, or a refusal.
+//!
+//! A case without script asks for the plan; one with a script plays the outcomes of the attempts,
+//! one after the other, the way the executor does.
+
+use linefinder::routing::trunk::limits::{self, Billing};
+use linefinder::routing::trunk::{
+    self, Attempt, AttemptTo, Decision, Dial, Digest, Ended, FailoverTo, Outcome, Party, Reject,
+    Request, Route, RouteKind, Source, Step,
+};
+use linefinder::routing::{Privacy, Settings, Silent};
+use linefinder::types::{AccountId, HangupCause, NodeName};
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use crate::compare::{Actual, find, missing, normal_path, split_path, subset, text};
+use crate::devices::typed;
+use crate::suite::Differences;
+use crate::trunkstore_world::{Docs, NOW};
+
+const EXPECT_KEYS: [&str; 7] = [
+    "route",
+    "attempts",
+    "failover",
+    "a_leg_vars",
+    "billing",
+    "reject",
+    "final",
+];
+const ATTEMPT_KEYS: [&str; 8] = [
+    "uri",
+    "user_part",
+    "resource",
+    "gateway",
+    "server",
+    "leg_vars",
+    "absent_vars",
+    "timeout",
+];
+/// Settings of the specification that are not routing's.
+const NOT_OURS: [&str; 2] = ["ring_ready_offnet", "authz_default_action"];
+
+/// The file is the list.
+pub fn cases(file: &Value) -> Vec<Value> {
+    file.as_array().expect("a list of cases").clone()
+}
+
+/// Runs one case.
+pub fn run(_file: &Value, case: &Value) -> Differences {
+    let expect = &case["expect"];
+    let mut differences = unknown("expect", expect, &EXPECT_KEYS);
+    let (settings, faults) = settings(&case["docs"]["config"]);
+    differences.extend(faults);
+    let played = Played::new(case, &settings);
+    differences.extend(played.compare(expect));
+    differences
+}
+
+/// Cases with one expectation spoilt have to fail.
+pub fn self_test(file: &Value) -> Differences {
+    let mut missed = Differences::new();
+    let spoilt: [(&str, &str, Value); 8] = [
+        (
+            "inbound/default-npan-registered",
+            "/expect/attempts/0/uri",
+            json!("sip:1@198.51.100.7:5080"),
+        ),
+        (
+            "inbound/default-npan-registered",
+            "/expect/attempts/0/leg_vars/accountcode",
+            json!("x"),
+        ),
+        (
+            "inbound/delay-zero-omitted",
+            "/expect/attempts/0/absent_vars",
+            json!(["accountcode"]),
+        ),
+        (
+            "inbound/timers-and-delay",
+            "/expect/attempts/0/timeout",
+            json!(24),
+        ),
+        (
+            "inbound/disabled-server-rejected",
+            "/expect/reject/sip_status",
+            json!(603),
+        ),
+        (
+            "inbound/no-failover-after-answer",
+            "/expect/failover",
+            json!({"kind": "sip", "attempts": []}),
+        ),
+        (
+            "limits/inbound-burst",
+            "/expect/billing",
+            json!("flat_rate"),
+        ),
+        (
+            "outbound/weight-order",
+            "/expect/attempts/1/resource",
+            json!("carrier-one"),
+        ),
+    ];
+    for (name, pointer, value) in spoilt {
+        let Some(case) = cases(file).into_iter().find(|case| case["name"] == name) else {
+            continue;
+        };
+        let mut case = case;
+        *case.pointer_mut(pointer).expect("the place is there") = value;
+        if run(file, &case).is_empty() {
+            missed.push(format!("{name} with another {pointer}"));
+        }
+    }
+    missed
+}
+
+fn unknown(what: &str, value: &Value, known: &[&str]) -> Differences {
+    let keys = value.as_object().into_iter().flatten().map(|(key, _)| key);
+    let strange = keys.filter(|key| !known.contains(&key.as_str()));
+    strange
+        .map(|key| format!("{what}.{key}: nothing here knows this key"))
+        .collect()
+}
+
+/// The settings of a case; every name has to be one of ours.
+fn settings(config: &Value) -> (Settings, Differences) {
+    let mut config = config.clone();
+    if let Some(config) = config.as_object_mut() {
+        config.retain(|key, _| !NOT_OURS.contains(&key.as_str()));
+    }
+    if config.is_null() {
+        return (Settings::default(), Differences::new());
+    }
+    let known = serde_json::to_value(Settings::default()).unwrap();
+    let known: Vec<&str> = known
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let faults = unknown("config", &config, &known);
+    (typed(&config), faults)
+}
+
+/// What has become of the call.
+struct Played {
+    route: &'static str,
+    attempts: Vec<(Attempt, Actual)>,
+    failover: Option<(&'static str, Vec<(Attempt, Actual)>)>,
+    reject: Option<Reject>,
+    last: Option<Reject>,
+    billing: Option<Billing>,
+    faults: Differences,
+}
+
+/// A call under way.
+struct Play<'a> {
+    docs: Docs,
+    request: Request<'a>,
+    script: Option<Vec<Value>>,
+    played: Played,
+}
+
+impl Played {
+    fn new(case: &Value, settings: &Settings) -> Self {
+        let request = &case["request"];
+        let inbound = request["direction"] == "inbound";
+        let (caller, user) = (party(&request["from"]), text(&request["to"]));
+        let profile = if inbound { "external" } else { "internal" };
+        let headers: Vec<(String, String)> = request["headers"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect();
+        let port = request["source_port"].as_u64().unwrap_or(5060);
+        let ip = request["source_ip"].as_str().map(|ip| ip.parse().unwrap());
+        let auth = request["auth"].as_object();
+        let digest = auth.map(|auth| Digest {
+            user: auth["user"].as_str().unwrap(),
+            realm: auth["realm"].as_str().unwrap(),
+        });
+        let node = NodeName::new("fs1").unwrap();
+        let request = Request {
+            settings,
+            node: &node,
+            profile: Some(request["profile"].as_str().unwrap_or(profile)),
+            source: Source {
+                digest,
+                address: ip.map(|ip| (ip, u16::try_from(port).unwrap())),
+                from_host: None,
+                trusted: inbound && ip.is_none(),
+            },
+            caller: &caller,
+            privacy: Privacy::default(),
+            request_user: &user,
+            to_user: &user,
+            from_user: &caller.number,
+            headers: &headers,
+            variable: &|_| None,
+            now: NOW,
+            seed: 1,
+        };
+        let mut play = Play {
+            docs: Docs::new(case),
+            request,
+            script: case["request"]["script"].as_array().cloned(),
+            played: Played {
+                route: "reject",
+                attempts: Vec::new(),
+                failover: None,
+                reject: None,
+                last: None,
+                billing: None,
+                faults: Differences::new(),
+            },
+        };
+        play.run(inbound);
+        play.played
+    }
+}
+
+fn party(value: &Value) -> Party {
+    let own = |key: &str| value.get(key).map(text).unwrap_or_default();
+    Party {
+        name: own("name"),
+        number: own("number"),
+    }
+}
+
+impl Play<'_> {
+    fn run(&mut self, inbound: bool) {
+        let decide = match inbound {
+            true => trunk::inbound,
+            false => trunk::outbound,
+        };
+        let decision = decide(&self.request, &self.docs, &mut Silent).unwrap();
+        let route = match self.admitted(decision) {
+            Err(reject) => {
+                self.played.reject = Some(reject);
+                return;
+            }
+            Ok(route) => route,
+        };
+        self.played.route = match route.kind {
+            RouteKind::Pbx => "pbx",
+            RouteKind::Onnet => "onnet",
+            RouteKind::Offnet => "offnet",
+            RouteKind::Uri => "uri",
+        };
+        match self.script.is_some() {
+            true => self.hunt(&route, false),
+            false => self.plan(&route),
+        }
+    }
+
+    /// Takes the units, then gives the route.
+    fn admitted(&mut self, decision: Decision) -> Result<Box<Route>, Reject> {
+        for unit in &decision.units {
+            let judge = |account: &AccountId| {
+                let limits = limits::of_account(account, &self.docs).unwrap();
+                limits::decide(unit, limits.as_deref(), &self.docs.used(account))
+            };
+            let billing = judge(&unit.account).map_err(|_| unit.refusal)?;
+            if let Some(reseller) = &unit.reseller {
+                judge(reseller).map_err(|_| unit.refusal)?;
+            }
+            self.played.billing.get_or_insert(billing);
+        }
+        decision.units.iter().for_each(|unit| self.docs.take(unit));
+        match decision.outcome {
+            Outcome::Route(route) => Ok(route),
+            Outcome::Reject(reject) => Err(reject),
+            // In a system of trunks alone, what is no PBX's is nobody's.
+            Outcome::Elsewhere(_) => Err(Reject::hangup(
+                HangupCause::UnallocatedNumber,
+                "not for a PBX",
+            )),
+        }
+    }
+
+    fn plan(&mut self, route: &Route) {
+        let placed = self.placed(route.attempts.iter(), route);
+        self.played.attempts = placed;
+        let Some(failover) = &route.failover else {
+            return;
+        };
+        let decision = trunk::failover(&self.request, failover, &self.docs, &mut Silent).unwrap();
+        let attempts = match self.admitted(decision) {
+            Ok(route) => self.placed(route.attempts.iter(), &route),
+            Err(_) => Vec::new(),
+        };
+        self.played.failover = Some((kind(&failover.to), attempts));
+    }
+
+    fn placed<'a>(
+        &mut self,
+        attempts: impl Iterator<Item = &'a Attempt>,
+        route: &Route,
+    ) -> Vec<(Attempt, Actual)> {
+        let mut placed = Vec::new();
+        for attempt in attempts {
+            let Dial::Call(dial) = &attempt.dial else {
+                continue;
+            };
+            let mut aleg = route.aleg.clone();
+            attempt
+                .aleg
+                .iter()
+                .for_each(|(name, value)| aleg.set(name, value));
+            match Actual::read(&dial.render(), &aleg) {
+                Ok(actual) => placed.push((attempt.clone(), actual)),
+                Err(fault) => self.played.faults.push(fault),
+            }
+        }
+        placed
+    }
+
+    fn hunt(&mut self, route: &Route, is_failover: bool) {
+        let mut after = None;
+        loop {
+            match trunk::next(route, after) {
+                Step::Done => return,
+                Step::HangUp(reject) => {
+                    self.played.last = Some(reject);
+                    return;
+                }
+                Step::Failover => return self.fail_over(route),
+                Step::Place(index) => {
+                    let placed = self.placed(std::iter::once(&route.attempts[index]), route);
+                    match (is_failover, &mut self.played.failover) {
+                        (true, Some((_, attempts))) => attempts.extend(placed),
+                        _ => self.played.attempts.extend(placed),
+                    }
+                    let script = self.script.as_mut().unwrap();
+                    if script.is_empty() {
+                        return;
+                    }
+                    after = Some((index, ended(&text(&script.remove(0)))));
+                }
+            }
+        }
+    }
+
+    fn fail_over(&mut self, route: &Route) {
+        let failover = route.failover.as_ref().unwrap();
+        self.played.failover = Some((kind(&failover.to), Vec::new()));
+        let decision = trunk::failover(&self.request, failover, &self.docs, &mut Silent).unwrap();
+        match self.admitted(decision) {
+            Ok(route) => self.hunt(&route, true),
+            Err(reject) => self.played.last = Some(reject),
+        }
+    }
+}
+
+fn kind(to: &FailoverTo) -> &'static str {
+    match to {
+        FailoverTo::E164(_) => "e164",
+        FailoverTo::Sip(_) => "sip",
+    }
+}
+
+fn ended(outcome: &str) -> Ended {
+    let (cause, status) = outcome.split_once('/').unwrap_or((outcome, ""));
+    match cause {
+        "ANSWER" => Ended::Answered,
+        "ORIGINATOR_CANCEL" => Ended::CallerGone,
+        cause => Ended::Failed {
+            cause: cause.parse().unwrap(),
+            sip_status: status.parse().ok(),
+        },
+    }
+}
+
+impl Played {
+    fn compare(&self, expect: &Value) -> Differences {
+        let mut differences = self.faults.clone();
+        let mut same = |what: &str, wanted: &Value, came: Value| {
+            if *wanted != came {
+                differences.push(format!("{what}: expected {wanted}, came {came}"));
+            }
+        };
+        if let Some(route) = expect.get("route") {
+            same("route", route, json!(self.route));
+        }
+        if let Some(billing) = expect.get("billing") {
+            same("billing", billing, json!(self.billing.map(Billing::as_str)));
+        }
+        if let Some(reject) = expect.get("reject") {
+            same("reject", reject, said(self.reject));
+        }
+        if let Some(last) = expect.get("final") {
+            same("final", last, said(self.last));
+        }
+        if let Some(attempts) = expect.get("attempts") {
+            differences.extend(all("attempts", &self.attempts, attempts));
+        }
+        if let Some(variables) = expect.get("a_leg_vars") {
+            let aleg = self.attempts.first().map(|(_, actual)| &actual.aleg);
+            let get = |name: &str| find(aleg?, name).map(str::to_owned);
+            differences.extend(subset("a_leg_vars", variables, get));
+        }
+        match (expect.get("failover"), &self.failover) {
+            (None, _) | (Some(Value::Null), None) => {}
+            (Some(Value::Null), Some((kind, _))) => {
+                differences.push(format!("failover: expected none, came {kind}"));
+            }
+            (Some(wanted), None) => {
+                differences.push(format!("failover: expected {wanted}, came none"))
+            }
+            (Some(wanted), Some((kind, attempts))) => {
+                if wanted["kind"] != json!(kind) {
+                    differences.push(format!(
+                        "failover: expected {}, came {kind}",
+                        wanted["kind"]
+                    ));
+                }
+                if let Some(wanted) = wanted.get("attempts") {
+                    differences.extend(all("failover", attempts, wanted));
+                }
+            }
+        }
+        differences
+    }
+}
+
+fn said(reject: Option<Reject>) -> Value {
+    reject.map_or(
+        Value::Null,
+        |reject| json!({"cause": reject.cause.as_str(), "sip_status": reject.sip_status}),
+    )
+}
+
+fn all(what: &str, came: &[(Attempt, Actual)], wanted: &Value) -> Differences {
+    let wanted = wanted.as_array().unwrap();
+    if wanted.len() != came.len() {
+        let came: Vec<String> = came.iter().map(|(_, actual)| uri(actual)).collect();
+        return vec![format!("{what}: expected {}, came {came:?}", wanted.len())];
+    }
+    let pairs = came.iter().zip(wanted).enumerate();
+    pairs
+        .flat_map(|(at, ((attempt, actual), wanted))| {
+            one(&format!("{what} {at}"), attempt, actual, wanted)
+        })
+        .collect()
+}
+
+/// The URI of the one leg, without its `fs_path`.
+fn uri(actual: &Actual) -> String {
+    let legs = actual.legs();
+    let uri = &legs.first().expect("an attempt has a leg").uri;
+    let mut parts = uri.splitn(3, '/');
+    let (sofia, _profile, uri) = (parts.next(), parts.next(), parts.next());
+    assert_eq!(sofia, Some("sofia"));
+    uri.unwrap().to_owned()
+}
+
+/// With the user part decoded: `#` and `%23` are the same user.
+fn decoded(uri: &str) -> String {
+    match uri.split_once('@') {
+        Some((user, rest)) => {
+            format!("{}@{rest}", percent_decode_str(user).decode_utf8_lossy())
+        }
+        None => uri.to_owned(),
+    }
+}
+
+fn one(what: &str, attempt: &Attempt, actual: &Actual, wanted: &Value) -> Differences {
+    let mut differences = unknown(what, wanted, &ATTEMPT_KEYS);
+    let legs = actual.legs();
+    if legs.len() != 1 {
+        return vec![format!("{what}: {} legs in one attempt", legs.len())];
+    }
+    let leg = legs[0];
+    let mut same = |key: &str, came: Value| {
+        if let Some(wanted) = wanted.get(key)
+            && *wanted != came
+        {
+            differences.push(format!("{what} {key}: expected {wanted}, came {came}"));
+        }
+    };
+    let (resource, gateway, server) = match &attempt.to {
+        AttemptTo::Server { name, .. } => (Value::Null, Value::Null, json!(name)),
+        AttemptTo::Gateway {
+            carrier, gateway, ..
+        } => (json!(carrier), json!(gateway), Value::Null),
+        _ => (Value::Null, Value::Null, Value::Null),
+    };
+    same("resource", resource);
+    same("gateway", gateway);
+    same("server", server);
+    same("user_part", json!(leg.user_part));
+    same("timeout", json!(attempt.answer_timeout_s));
+    if let Some(expected) = wanted.get("uri").map(text) {
+        let (bare, path) = split_path(&expected);
+        let (came, bare) = (
+            decoded(&uri(actual)),
+            decoded(&crate::compare::normal_uri(&bare)),
+        );
+        let path = path.map(|path| normal_path(&path));
+        if came != bare || path != leg.fs_path {
+            differences.push(format!(
+                "{what} uri: expected {expected}, came {came} {:?}",
+                leg.fs_path
+            ));
+        }
+    }
+    let get = |name: &str| {
+        let own = find(&leg.variables, name);
+        own.or_else(|| find(&actual.global, name))
+            .map(str::to_owned)
+    };
+    differences.extend(subset(what, &wanted["leg_vars"], get));
+    differences.extend(missing(what, &wanted["absent_vars"], get));
+    differences
+}
