@@ -7,7 +7,7 @@ use super::error::StoreError;
 use super::indexes::{self, IndexEntry};
 use super::prepare::{Prepared, PreparedDocument};
 use super::view::View;
-use super::{keys, log, reads, record};
+use super::{keys, log, reads, record, unique};
 use crate::documents::{DocumentKey, DocumentType};
 
 /// Who vouches that unique values are unique and accounts exist.
@@ -56,17 +56,6 @@ fn refuse_unexpected(core: &Core, key: &DocumentKey, expect: Expect) -> Result<(
     }
 }
 
-/// What an index entry's key says about its owner is for the error message.
-fn duplicate(key: &DocumentKey, entry: &IndexEntry, holder: Option<DocumentKey>) -> StoreError {
-    let (field, value) = entry.unique.clone().unwrap_or_default();
-    StoreError::duplicate(key, field, value, holder)
-}
-
-fn holder(kind: DocumentType, owner: &[u8]) -> Option<DocumentKey> {
-    let (account, id) = keys::owner(owner)?;
-    Some(DocumentKey { kind, account, id })
-}
-
 fn plan(
     disk: &Disk,
     sequence: u64,
@@ -111,19 +100,21 @@ fn plan(
         let entry = log::entry(key, sequence, sequence, write.is_none());
         view.put(keys::log(log::slot(sequence)), entry);
         if let Some(document) = write {
-            let fresh = after.iter().filter(|a| !before.contains(a));
+            let kept =
+                |a: &&IndexEntry| before.iter().any(|b| b.key == a.key && b.value == a.value);
+            let fresh = after.iter().filter(|a| !kept(a));
             added.extend(fresh.map(|entry| (key, document, entry)));
         }
     }
     for (key, _, entry) in &added {
-        if checks == Checks::Here && entry.unique.is_some() {
-            refuse_taken(&view, key, entry)?;
+        if checks == Checks::Here {
+            unique::refuse_taken(&view, key, entry, prepared.rules)?;
         }
         view.put(entry.key.clone(), entry.value.clone());
     }
     if checks == Checks::Here {
         for (key, document, entry) in &added {
-            refuse_same_address(&view, key, document, entry)?;
+            unique::refuse_same_address(&view, key, document, entry, prepared.rules)?;
         }
         for (key, write) in &prepared.writes {
             refuse_orphans(&view, key, write.is_some())?;
@@ -169,81 +160,6 @@ fn write_document(
     for number in chunks + 1..=old_chunks {
         view.remove(keys::chunk(stored, number));
     }
-}
-
-fn refuse_taken(view: &View<'_>, key: &DocumentKey, entry: &IndexEntry) -> Result<(), StoreError> {
-    if entry.key.first() == Some(&b'I') {
-        // the owner is part of the key: any other enabled device under the address is a clash
-        let mut prefix = keys::asked_by(&entry.key).to_vec();
-        prefix.push(b'0');
-        for other in view.keys(&prefix) {
-            let other = other?;
-            if other != entry.key {
-                let owner = other.strip_prefix(prefix.as_slice()).unwrap_or_default();
-                let owner = holder(DocumentType::Device, owner);
-                return Err(duplicate(key, entry, owner));
-            }
-        }
-        return Ok(());
-    }
-    match view.payload(&entry.key)? {
-        Some(owner) if owner != entry.value => Err(duplicate(key, entry, holder(key.kind, &owner))),
-        _ => Ok(()),
-    }
-}
-
-/// `username@realm` of a device that names its realm may be the address of one that takes it from its account; they are filed apart.
-fn refuse_same_address(
-    view: &View<'_>,
-    key: &DocumentKey,
-    document: &PreparedDocument,
-    entry: &IndexEntry,
-) -> Result<(), StoreError> {
-    let device = |owner: &[u8]| holder(DocumentType::Device, owner);
-    let mut parts = entry.key.get(1..).unwrap_or_default().split(|b| *b == 0);
-    let (first, username) = (parts.next(), parts.next());
-    let text = |part: Option<&[u8]>| String::from_utf8_lossy(part.unwrap_or_default()).into_owned();
-    let other = match entry.key.first() {
-        Some(b'a') => {
-            let Some(realm) = realm_of_account(view, key)? else {
-                return Ok(());
-            };
-            view.payload(&keys::realm_username(&realm, &text(username)))?
-        }
-        Some(b'A') => {
-            let account = view.payload(&keys::realm(&text(first)))?;
-            let Some((account, _)) = account.as_deref().and_then(keys::owner) else {
-                return Ok(());
-            };
-            view.payload(&keys::account_username(account.as_str(), &text(username)))?
-        }
-        Some(b'R') => {
-            let realm = document.realm.as_deref().unwrap_or_default();
-            for taken in view.keys(&keys::realm_usernames(realm)) {
-                let taken = taken?;
-                let username = text(taken.rsplit(|b| *b == 0).next());
-                let own = keys::account_username(key.account.as_str(), &username);
-                if view.holds(&own)? {
-                    let owner = view.payload(&taken)?.unwrap_or_default();
-                    let value = format!("{username}@{realm}");
-                    return Err(StoreError::duplicate(key, "realm", value, device(&owner)));
-                }
-            }
-            None
-        }
-        _ => None,
-    };
-    match other {
-        Some(owner) if owner != entry.value => Err(duplicate(key, entry, device(&owner))),
-        _ => Ok(()),
-    }
-}
-
-fn realm_of_account(view: &View<'_>, key: &DocumentKey) -> Result<Option<String>, StoreError> {
-    let account = key.account.as_str();
-    let stored = keys::document_parts(DocumentType::Account, account, account);
-    let body = reads::body_in(view, &stored)?;
-    Ok(body.and_then(|b| indexes::realm_of(DocumentType::Account, &b)))
 }
 
 fn refuse_orphans(view: &View<'_>, key: &DocumentKey, put: bool) -> Result<(), StoreError> {

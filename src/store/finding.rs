@@ -1,51 +1,59 @@
 //! Look-ups of the API and of trunks.
 
-use serde_json::{Map, Value};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::change::Tree;
 use super::core::Core;
 use super::error::StoreError;
-use crate::documents::{Document, DocumentType};
+use super::index_keys::{
+    self, API_KEY, CREDENTIALS, DID, MASTER, NAME, RECORD, SERVER_REALM_USER, SERVER_USER, TREE,
+    USERNAME,
+};
+use super::indexes::{self, DESCENDANT};
+use super::keys;
+use super::lookups::Lookup;
+use crate::documents::DocumentType;
 use crate::types::{AccountId, DocumentId};
 
-/// How account names compare (api spec 1.6): "My Co." is "myco".
-pub(super) fn normal_name(name: &str) -> String {
-    let letters = name.chars().flat_map(char::to_lowercase);
-    letters.filter(char::is_ascii_alphanumeric).collect()
-}
-
-fn text<'a>(body: &'a Map<String, Value>, field: &str) -> &'a str {
-    body.get(field).and_then(Value::as_str).unwrap_or_default()
-}
+/// A server of a connectivity document: account, document, position.
+pub(super) type ServerAt = (AccountId, DocumentId, usize);
 
 impl Core {
-    fn accounts_where(
-        &self,
-        wanted: impl Fn(&Document) -> bool,
-    ) -> Result<Vec<AccountId>, StoreError> {
+    /// Accounts of the entries under a prefix.
+    fn accounts_under(&self, prefix: &[u8]) -> Result<Vec<AccountId>, StoreError> {
         let mut found = Vec::new();
-        for document in self.scan(DocumentType::Account, None) {
-            let document = document?;
-            if wanted(&document) {
-                found.push(document.key.account);
-            }
+        for item in self.disk.prefix(prefix) {
+            let (key, _) = item?;
+            found.extend(index_keys::document_of(&key, &[]).map(|d| d.account));
         }
         Ok(found)
     }
 
     pub(super) fn account_by_name(&self, name: &str) -> Result<Vec<AccountId>, StoreError> {
-        let wanted = normal_name(name);
-        self.accounts_where(|d| !wanted.is_empty() && normal_name(text(&d.body, "name")) == wanted)
+        match indexes::normal_name(name) {
+            Some(normal) => self.accounts_under(&index_keys::under(NAME, &[&normal])),
+            None => Ok(Vec::new()),
+        }
     }
 
     pub(super) fn account_by_api_key(&self, hash: &str) -> Result<Option<AccountId>, StoreError> {
-        let found = self.accounts_where(|d| text(&d.body, "pvt_api_key_hash") == hash)?;
+        if !keys::indexable(hash) {
+            return Ok(None);
+        }
+        let found = self.accounts_under(&index_keys::under(API_KEY, &[hash]))?;
         Ok(found.into_iter().next())
     }
 
     pub(super) fn master_account(&self) -> Result<Option<AccountId>, StoreError> {
-        let master = |d: &Document| d.body.get("pvt_superduper_admin") == Some(&Value::Bool(true));
-        Ok(self.accounts_where(master)?.into_iter().next())
+        let found = self.accounts_under(&index_keys::under(MASTER, &[]))?;
+        Ok(found.into_iter().next())
+    }
+
+    pub(super) fn any_account(&self) -> Result<bool, StoreError> {
+        let prefix = keys::documents_of(DocumentType::Account, None);
+        let first = self.disk.prefix(&prefix).next().transpose()?;
+        Ok(first.is_some())
     }
 
     pub(super) fn users_by_credentials(
@@ -53,35 +61,108 @@ impl Core {
         account: &AccountId,
         hash: &str,
     ) -> Result<Vec<DocumentId>, StoreError> {
-        let mut found = Vec::new();
-        for document in self.scan(DocumentType::User, Some(account)) {
-            let Document { key, body } = document?;
-            let credentials = body.get("pvt_credentials").and_then(Value::as_array);
-            if credentials.is_some_and(|list| list.iter().any(|c| c.as_str() == Some(hash))) {
-                found.push(key.id);
+        self.ids_by_word(CREDENTIALS, account, hash)
+    }
+
+    pub(super) fn users_by_name(
+        &self,
+        account: &AccountId,
+        username: &str,
+    ) -> Result<Vec<DocumentId>, StoreError> {
+        self.ids_by_word(USERNAME, account, &username.to_lowercase())
+    }
+
+    /// Documents of an account that are filed under a word.
+    pub(super) fn ids_by_word(
+        &self,
+        tag: u8,
+        account: &AccountId,
+        word: &str,
+    ) -> Result<Vec<DocumentId>, StoreError> {
+        if !keys::indexable(word) {
+            return Ok(Vec::new());
+        }
+        self.ids(&index_keys::under(tag, &[account.as_str(), word]))
+    }
+
+    /// Servers of the entries under a prefix, by document and position.
+    fn servers(&self, prefix: &[u8]) -> Result<Arc<[ServerAt]>, StoreError> {
+        let found = self.lookups.or_load(prefix, || {
+            let mut found = Vec::new();
+            for item in self.disk.prefix(prefix) {
+                let (key, _) = item?;
+                found.extend(index_keys::server_of(&key));
             }
+            found.sort_by(|a, b| (&a.1, a.2, &a.0).cmp(&(&b.1, b.2, &b.0)));
+            let weight = u32::try_from(1 + found.len() / 16).unwrap_or(u32::MAX);
+            Ok((Lookup::Servers(found.into()), weight))
+        })?;
+        match found {
+            Lookup::Servers(found) => Ok(found),
+            _ => Ok(Arc::default()),
+        }
+    }
+
+    pub(super) fn did(&self, number: &str) -> Result<Vec<ServerAt>, StoreError> {
+        if !keys::indexable(number) {
+            return Ok(Vec::new());
+        }
+        let found = self.servers(&index_keys::under(DID, &[number]))?;
+        Ok(found.to_vec())
+    }
+
+    pub(super) fn servers_by_ip(&self, ip: IpAddr) -> Result<Vec<ServerAt>, StoreError> {
+        Ok(self.servers(&index_keys::server_ips(ip))?.to_vec())
+    }
+
+    /// All servers that are known by their address.
+    pub(super) fn servers_with_ip(&self) -> Result<Vec<(IpAddr, ServerAt)>, StoreError> {
+        let mut found = Vec::new();
+        for item in self.disk.prefix(&[index_keys::SERVER_IP]) {
+            let (key, _) = item?;
+            let ip = index_keys::parts(&key)
+                .next()
+                .and_then(|ip| ip.parse().ok());
+            found.extend(ip.zip(index_keys::server_of(&key)));
         }
         Ok(found)
     }
 
-    /// Connectivity documents, and the servers in them, that list the number.
-    pub(super) fn did(
+    /// By the realm that the account has; a realm that no account has may still stand in the document itself.
+    pub(super) fn server_by_address(
+        &self,
+        username: &str,
+        realm: &str,
+    ) -> Result<Option<ServerAt>, StoreError> {
+        if !keys::indexable(username) || !keys::indexable(realm) {
+            return Ok(None);
+        }
+        let (username, realm) = (username.to_lowercase(), realm.to_lowercase());
+        let prefix = match self.account_by_realm(&realm)? {
+            Some(account) => index_keys::under(SERVER_USER, &[account.as_str(), &username]),
+            None => index_keys::under(SERVER_REALM_USER, &[&realm, &username]),
+        };
+        Ok(self.servers(&prefix)?.first().cloned())
+    }
+
+    /// The account that has the number's record, and the record's id.
+    pub(super) fn number_owner(
         &self,
         number: &str,
-    ) -> Result<Vec<(AccountId, DocumentId, usize)>, StoreError> {
-        let mut found = Vec::new();
-        for document in self.scan(DocumentType::Connectivity, None) {
-            let Document { key, body } = document?;
-            let servers = body.get("servers").and_then(Value::as_array);
-            for (index, server) in servers.into_iter().flatten().enumerate() {
-                let dids = server.get("DIDs").and_then(Value::as_object);
-                if dids.is_some_and(|dids| dids.contains_key(number)) {
-                    found.push((key.account.clone(), key.id.clone(), index));
-                }
-            }
+    ) -> Result<Option<(AccountId, DocumentId)>, StoreError> {
+        if !keys::indexable(number) {
+            return Ok(None);
         }
-        found.sort_by(|a, b| (&a.1, a.2).cmp(&(&b.1, b.2)));
-        Ok(found)
+        self.owner(&index_keys::entry(RECORD, &[number]))
+    }
+
+    fn counted(&self, prefix: &[u8]) -> Result<usize, StoreError> {
+        let mut count = 0;
+        for item in self.disk.prefix(prefix) {
+            item?;
+            count += 1;
+        }
+        Ok(count)
     }
 
     pub(super) fn count(
@@ -89,32 +170,26 @@ impl Core {
         kind: DocumentType,
         account: &AccountId,
     ) -> Result<usize, StoreError> {
-        let mut count = 0;
-        for item in self
-            .disk
-            .prefix(&super::keys::documents_of(kind, Some(account)))
-        {
-            item?;
-            count += 1;
-        }
-        Ok(count)
+        self.counted(&keys::documents_of(kind, Some(account)))
     }
 
     pub(super) fn descendants_count(&self, of: &AccountId) -> Result<usize, StoreError> {
-        let mut count = 0;
-        for row in self.below(Tree::Descendants, of, None, true) {
-            row?;
-            count += 1;
-        }
-        Ok(count)
+        self.counted(&index_keys::under(TREE, &[of.as_str(), DESCENDANT]))
     }
 
-    pub(super) fn any_account(&self) -> Result<bool, StoreError> {
-        let prefix = super::keys::documents_of(DocumentType::Account, None);
-        self.disk
-            .prefix(&prefix)
-            .next()
-            .transpose()
-            .map(|found| found.is_some())
+    /// Whether any account has this one as its parent.
+    pub(super) fn has_children(&self, of: &AccountId) -> Result<bool, StoreError> {
+        let prefix = index_keys::under(TREE, &[of.as_str(), indexes::CHILD]);
+        let first = self.disk.prefix(&prefix).next().transpose()?;
+        Ok(first.is_some())
+    }
+}
+
+impl Tree {
+    pub(super) const fn depth(self) -> &'static str {
+        match self {
+            Tree::Children => indexes::CHILD,
+            Tree::Descendants => indexes::DESCENDANT,
+        }
     }
 }

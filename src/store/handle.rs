@@ -164,14 +164,14 @@ impl Store {
         self.core().device_by_address(username, realm)
     }
 
-    /// The device with this `sip.ip` (port ignored), an enabled one before a disabled one.
+    /// The device with this `sip.ip` (port ignored), an enabled one of the method `ip` before others.
     /// # Errors
     /// The disk, or a damaged record.
     pub fn device_by_ip(&self, ip: IpAddr) -> Result<Option<(AccountId, DocumentId)>, StoreError> {
         self.core().device_by_ip(ip)
     }
 
-    /// All enabled devices with a `sip.ip`, by address. Goes through the whole index: for seldom use, off the runtime.
+    /// All enabled devices of the method `ip` with a `sip.ip`, by address. Goes through the whole index: for seldom use, off the runtime.
     /// # Errors
     /// The disk, or a damaged record.
     pub fn devices_with_ip(&self) -> Result<Vec<(IpAddr, AccountId, DocumentId)>, StoreError> {

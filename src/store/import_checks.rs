@@ -3,13 +3,15 @@
 //!
 //! A million lines are kept as hashes of their keys (128 bits: a clash would be a false alarm, and will not happen).
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use super::change::ImportProblem;
 use super::disk::Disk;
 use super::error::StoreError;
-use super::indexes::{self, IndexEntry};
+use super::index_keys::{self, ACCOUNT_USERNAME, REALM, REALM_USERNAME};
+use super::indexes::{self, IndexEntry, Rivals, Unique};
 use super::prepare::PreparedDocument;
 use super::{keys, reads};
 use crate::documents::{DocumentKey, DocumentType};
@@ -28,7 +30,7 @@ struct OwnRealm {
 struct Taken {
     line: usize,
     claim: Vec<u8>,
-    field: &'static str,
+    field: Cow<'static, str>,
     value: String,
     owner: String,
 }
@@ -56,15 +58,20 @@ pub(super) struct FileChecks<'a> {
     problems: Vec<ImportProblem>,
 }
 
-/// What only one document may have: for a static address the address, for everything else the whole key.
-fn claim(entry: &IndexEntry) -> Vec<u8> {
-    match entry.key.first() {
-        Some(b'I') => {
-            let mut claim = keys::asked_by(&entry.key).to_vec();
-            claim.push(b'0');
-            claim
-        }
-        _ => entry.key.clone(),
+/// What only one document may have, in whatever documents; none if any number may have it.
+fn claim(entry: &IndexEntry) -> Option<&[u8]> {
+    match entry.always()?.1 {
+        Rivals::At(key) | Rivals::Under(key) | Rivals::Outside { prefix: key, .. } => Some(key),
+    }
+}
+
+fn own_realm(line: Option<usize>, key: &[u8], owner: &[u8]) -> OwnRealm {
+    let mut parts = index_keys::parts(key).map(str::to_owned);
+    OwnRealm {
+        line,
+        realm: parts.next().unwrap_or_default(),
+        username: parts.next().unwrap_or_default(),
+        owner: owner.to_vec(),
     }
 }
 
@@ -144,14 +151,14 @@ impl<'a> FileChecks<'a> {
         if let Some(old) = reads::raw(self.disk, &stored)? {
             let before = indexes::entries_of(key, &old.body(&stored)?);
             let gone = before.iter().filter(|b| !document.entries.contains(b));
-            for entry in gone.filter(|e| e.unique.is_some()) {
-                let hash = self.hash(&claim(entry));
+            for claim in gone.filter_map(claim) {
+                let hash = self.hash(claim);
                 self.freed.insert(hash);
             }
         }
         for entry in &document.entries {
-            if let Some((field, value)) = &entry.unique {
-                self.claim(line, key, entry, field, value)?;
+            if let Some((unique, _)) = entry.always() {
+                self.claim(line, entry, unique)?;
             }
         }
         Ok(true)
@@ -160,55 +167,49 @@ impl<'a> FileChecks<'a> {
     fn claim(
         &mut self,
         line: usize,
-        key: &DocumentKey,
         entry: &IndexEntry,
-        field: &'static str,
-        value: &str,
+        unique: &Unique,
     ) -> Result<(), StoreError> {
-        let claim = claim(entry);
-        let hash = self.hash(&claim);
+        let claim = claim(entry).unwrap_or(&entry.key);
+        let (field, value) = (&unique.field, &unique.value);
+        let hash = self.hash(claim);
         if let Some(first) = self.claims.get(&hash) {
             let expected = format!("a value of its own; {value:?} is on line {first} already");
             self.problem(line, field, expected);
             return Ok(());
         }
         self.claims.insert(hash, line);
-        if let Some(owner) = self.other_owner(entry, &claim)? {
-            let kind = key.kind;
+        if let Some(owner) = self.other_owner(entry, claim)? {
             self.taken.push(Taken {
                 line,
-                claim,
-                field,
-                value: value.to_owned(),
-                owner: match keys::owner(&owner) {
-                    Some((account, id)) => DocumentKey { kind, account, id }.to_string(),
-                    None => "a damaged index entry".to_owned(),
-                },
+                claim: claim.to_vec(),
+                field: field.clone(),
+                value: value.clone(),
+                owner,
             });
         }
-        if entry.key.first() == Some(&b'A')
-            && let Some((username, realm)) = value.rsplit_once('@')
-        {
-            self.own_realms.push(OwnRealm {
-                line: Some(line),
-                realm: realm.to_owned(),
-                username: username.to_owned(),
-                owner: entry.value.clone(),
-            });
+        if entry.key.first() == Some(&REALM_USERNAME) {
+            let own = own_realm(Some(line), &entry.key, &entry.value);
+            self.own_realms.push(own);
         }
         Ok(())
     }
 
     /// Who else has it in the store.
-    fn other_owner(&self, entry: &IndexEntry, claim: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        if entry.key.first() != Some(&b'I') {
-            let found = self.disk.read(claim)?.map(|v| v.payload().to_vec());
-            return Ok(found.filter(|owner| *owner != entry.value));
+    fn other_owner(&self, entry: &IndexEntry, claim: &[u8]) -> Result<Option<String>, StoreError> {
+        let text = |key: &[u8], payload: &[u8]| match index_keys::document_of(key, payload) {
+            Some(document) => document.to_string(),
+            None => "a damaged index entry".to_owned(),
+        };
+        if claim == entry.key {
+            let found = self.disk.read(claim)?;
+            let other = found.filter(|owner| owner.payload() != entry.value);
+            return Ok(other.map(|owner| text(claim, owner.payload())));
         }
         for other in self.disk.prefix(claim) {
-            let (other, _) = other?;
+            let (other, payload) = other?;
             if other.as_ref() != entry.key.as_slice() {
-                return Ok(other.strip_prefix(claim).map(<[u8]>::to_vec));
+                return Ok(Some(text(&other, payload.payload())));
             }
         }
         Ok(None)
@@ -226,7 +227,7 @@ impl<'a> FileChecks<'a> {
             if !self.freed.contains(&self.hash(&taken.claim)) {
                 let Taken { value, owner, .. } = &taken;
                 let expected = format!("a value of its own; {value:?} already belongs to {owner}");
-                self.problem(taken.line, taken.field, expected);
+                self.problem(taken.line, &taken.field, expected);
             }
         }
         self.same_addresses()?;
@@ -250,20 +251,11 @@ impl<'a> FileChecks<'a> {
     /// Devices that name their realm against devices that take the same realm from their account.
     fn same_addresses(&mut self) -> Result<(), StoreError> {
         let mut own = std::mem::take(&mut self.own_realms);
-        for item in self.disk.prefix(b"A") {
+        for item in self.disk.prefix(&[REALM_USERNAME]) {
             let (key, value) = item?;
             let hash = self.hash(&key);
-            let mut parts = key.get(1..).unwrap_or_default().split(|b| *b == 0);
-            let text = |part: Option<&[u8]>| {
-                String::from_utf8_lossy(part.unwrap_or_default()).into_owned()
-            };
             if !self.freed.contains(&hash) && !self.claims.contains_key(&hash) {
-                own.push(OwnRealm {
-                    line: None,
-                    realm: text(parts.next()),
-                    username: text(parts.next()),
-                    owner: value.payload().to_vec(),
-                });
+                own.push(own_realm(None, &key, value.payload()));
             }
         }
         if own.is_empty() {
@@ -282,7 +274,7 @@ impl<'a> FileChecks<'a> {
                     None => continue,
                 },
             };
-            let key = keys::account_username(&account, &device.username);
+            let key = index_keys::entry(ACCOUNT_USERNAME, &[&account, &device.username]);
             let hash = self.hash(&key);
             let claimed = self.claims.get(&hash).copied();
             let stored = match claimed.is_none() && !self.freed.contains(&hash) {
@@ -311,7 +303,7 @@ impl<'a> FileChecks<'a> {
 
     /// The account that has the realm in the store, and keeps it.
     fn stored_account(&self, realm: &str) -> Result<Option<String>, StoreError> {
-        let key = keys::realm(realm);
+        let key = index_keys::entry(REALM, &[realm]);
         if self.freed.contains(&self.hash(&key)) {
             return Ok(None);
         }

@@ -7,20 +7,12 @@
 //! d kind account 0 id               document
 //! c kind account 0 id 0 number      further chunks of a large document
 //! r user@realm                      registrations of an address of record
-//! R realm                           account of a realm
-//! a account 0 username              device without a realm of its own
-//! A realm 0 username                device with a realm of its own
-//! I ip 0 state account 0 id         devices with a static address; state 0 enabled, 1 not
-//! N account 0 number 0 id           callflows of a number
-//! G number 0 account 0 id           accounts of a number
-//! P account 0 id                    patterns of a callflow
-//! O account 0 user 0 id             devices of a user
+//! h kind account 0 id 0 count part  history of a document
+//! x slot                            deleted documents whose history is kept, a ring
+//! any other                         index entries, see `index_keys`
 //! ```
-//! A device that takes its realm from the account is kept under the account, so that a change of the account's realm
-//! moves one entry and not one for each device.
 
-use std::net::IpAddr;
-
+use super::index_keys;
 use crate::documents::{DocumentKey, DocumentType};
 use crate::types::{AccountId, DocumentId};
 
@@ -29,7 +21,8 @@ pub(super) const TEXT_MAX: usize = 256;
 
 pub(super) const SEQUENCE: &[u8] = b"msequence";
 pub(super) const STORE_ID: &[u8] = b"mid";
-pub(super) const INDEX_TAGS: &[u8] = b"RaAINGPO";
+/// Which indexes there are; see [`super::indexes::VERSION`].
+pub(super) const INDEXES: &[u8] = b"mindexes";
 pub(super) const DOCUMENTS: &[u8] = b"d";
 pub(super) const REGISTRATIONS: &[u8] = b"r";
 
@@ -38,7 +31,7 @@ pub(super) fn indexable(text: &str) -> bool {
     !text.is_empty() && text.len() <= TEXT_MAX && !text.bytes().any(|b| b == 0)
 }
 
-fn join(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn join(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length = parts.iter().map(|p| p.len() + 1).sum::<usize>();
     let mut key = Vec::with_capacity(1 + length);
     key.push(tag);
@@ -76,7 +69,7 @@ pub(super) const fn kind_byte(kind: DocumentType) -> u8 {
     }
 }
 
-fn kind_of(byte: u8) -> Option<DocumentType> {
+pub(super) fn kind_of(byte: u8) -> Option<DocumentType> {
     DocumentType::ALL
         .iter()
         .copied()
@@ -126,7 +119,7 @@ pub(super) fn parse_document(key: &[u8]) -> Option<DocumentKey> {
     parse_owned(kind_of(*kind)?, rest)
 }
 
-fn parse_owned(kind: DocumentType, rest: &[u8]) -> Option<DocumentKey> {
+pub(super) fn parse_owned(kind: DocumentType, rest: &[u8]) -> Option<DocumentKey> {
     let mut parts = rest.splitn(3, |b| *b == 0);
     let account = std::str::from_utf8(parts.next()?).ok()?;
     let id = std::str::from_utf8(parts.next()?).ok()?;
@@ -154,121 +147,6 @@ pub(super) fn registrations(address_of_record: &str) -> Vec<u8> {
     join(b'r', &[address_of_record.as_bytes()])
 }
 
-pub(super) fn realm(realm: &str) -> Vec<u8> {
-    join(b'R', &[realm.as_bytes()])
-}
-
-pub(super) fn account_username(account: &str, username: &str) -> Vec<u8> {
-    join(b'a', &[account.as_bytes(), username.as_bytes()])
-}
-
-pub(super) fn realm_username(realm: &str, username: &str) -> Vec<u8> {
-    join(b'A', &[realm.as_bytes(), username.as_bytes()])
-}
-
-/// Prefix of the devices that name this realm themselves.
-pub(super) fn realm_usernames(realm: &str) -> Vec<u8> {
-    join(b'A', &[realm.as_bytes(), b""])
-}
-
-pub(super) fn ip_prefix(ip: IpAddr) -> Vec<u8> {
-    join(b'I', &[ip.to_canonical().to_string().as_bytes(), b""])
-}
-
-/// Prefix of all static addresses.
-pub(super) fn ips() -> Vec<u8> {
-    vec![b'I']
-}
-
-/// The address and the device of an `I` key whose device is enabled.
-pub(super) fn enabled_at_ip(key: &[u8]) -> Option<(IpAddr, AccountId, DocumentId)> {
-    let rest = key.strip_prefix(b"I")?;
-    let (ip, rest) = rest.split_at_checked(rest.iter().position(|byte| *byte == 0)?)?;
-    let (account, id) = owner(rest.strip_prefix(b"\x000")?)?;
-    Some((std::str::from_utf8(ip).ok()?.parse().ok()?, account, id))
-}
-
-pub(super) fn ip(ip: IpAddr, enabled: bool, account: &str, id: &str) -> Vec<u8> {
-    let mut key = ip_prefix(ip);
-    key.push(if enabled { b'0' } else { b'1' });
-    key.extend_from_slice(account.as_bytes());
-    key.push(0);
-    key.extend_from_slice(id.as_bytes());
-    key
-}
-
-pub(super) fn number_prefix(account: &str, number: &str) -> Vec<u8> {
-    join(b'N', &[account.as_bytes(), number.as_bytes(), b""])
-}
-
-pub(super) fn number(account: &str, number: &str, id: &str) -> Vec<u8> {
-    join(
-        b'N',
-        &[account.as_bytes(), number.as_bytes(), id.as_bytes()],
-    )
-}
-
-pub(super) fn global_number_prefix(number: &str) -> Vec<u8> {
-    join(b'G', &[number.as_bytes(), b""])
-}
-
-pub(super) fn global_number(number: &str, account: &str, id: &str) -> Vec<u8> {
-    join(
-        b'G',
-        &[number.as_bytes(), account.as_bytes(), id.as_bytes()],
-    )
-}
-
-pub(super) fn patterns_prefix(account: &str) -> Vec<u8> {
-    join(b'P', &[account.as_bytes(), b""])
-}
-
-pub(super) fn patterns(account: &str, id: &str) -> Vec<u8> {
-    join(b'P', &[account.as_bytes(), id.as_bytes()])
-}
-
-pub(super) fn owned_prefix(account: &str, user: &str) -> Vec<u8> {
-    join(b'O', &[account.as_bytes(), user.as_bytes(), b""])
-}
-
-pub(super) fn owned(account: &str, user: &str, id: &str) -> Vec<u8> {
-    join(b'O', &[account.as_bytes(), user.as_bytes(), id.as_bytes()])
-}
-
-/// Last part of a key, as an id.
-pub(super) fn last_id(key: &[u8]) -> Option<DocumentId> {
-    let last = key.rsplit(|b| *b == 0).next()?;
-    DocumentId::new(std::str::from_utf8(last).ok()?).ok()
-}
-
-/// Account and id at the end of a key behind `prefix`.
-pub(super) fn owner_behind(prefix: &[u8], key: &[u8]) -> Option<(AccountId, DocumentId)> {
-    owner(key.strip_prefix(prefix)?)
-}
-
-/// The document that an index entry was made for.
-pub(super) fn document_of_index(key: &[u8], payload: &[u8]) -> Option<DocumentKey> {
-    let (tag, rest) = key.split_first()?;
-    let behind = |separators: usize| rest.splitn(separators + 1, |b| *b == 0).last();
-    let at = |position: usize| rest.split(|b| *b == 0).nth(position);
-    let named = |kind, account: &[u8], id: &[u8]| {
-        let mut owner = account.to_vec();
-        owner.push(0);
-        owner.extend_from_slice(id);
-        parse_owned(kind, &owner)
-    };
-    match tag {
-        b'R' => parse_owned(DocumentType::Account, payload),
-        b'a' | b'A' => parse_owned(DocumentType::Device, payload),
-        b'I' => parse_owned(DocumentType::Device, behind(1)?.get(1..)?),
-        b'N' => named(DocumentType::Callflow, at(0)?, at(2)?),
-        b'G' => parse_owned(DocumentType::Callflow, behind(1)?),
-        b'P' => parse_owned(DocumentType::Callflow, rest),
-        b'O' => named(DocumentType::Device, at(0)?, at(2)?),
-        _ => None,
-    }
-}
-
 /// `account 0 id`, as the values of unique indexes hold it.
 pub(super) fn owner(value: &[u8]) -> Option<(AccountId, DocumentId)> {
     let found = parse_owned(DocumentType::Device, value)?;
@@ -283,20 +161,15 @@ pub(super) fn owner_value(account: &str, id: &str) -> Vec<u8> {
     value
 }
 
-/// What a cached look-up over this index entry is filed under: the part of the key that the look-up knows.
+/// What a cached look-up over the record of this key is filed under: the part of the key that the look-up knows.
 pub(super) fn asked_by(key: &[u8]) -> &[u8] {
-    let separators = match key.first() {
-        Some(b'I' | b'G' | b'P') => 1,
-        Some(b'N' | b'O') => 2,
-        _ => return key,
-    };
-    let end = key
-        .iter()
-        .enumerate()
-        .filter(|(_, b)| **b == 0)
-        .nth(separators - 1)
-        .map_or(key.len(), |(position, _)| position + 1);
-    key.get(..end).unwrap_or(key)
+    let resource = [b'd', kind_byte(DocumentType::Resource)];
+    if key.starts_with(&resource) {
+        // all carriers of an account are asked for at once
+        let account = key.iter().position(|byte| *byte == 0);
+        return account.and_then(|end| key.get(..=end)).unwrap_or(key);
+    }
+    index_keys::asked_by(key)
 }
 
 /// A key for people.
@@ -311,6 +184,8 @@ pub(super) fn describe(key: &[u8]) -> String {
                 b'm' => "the store's own record",
                 b'l' => "change log slot",
                 b'r' => "registrations of",
+                b'h' => "history of",
+                b'x' => "deleted document",
                 _ => "index entry",
             };
             format!("{what} {}", text.escape_debug())
@@ -340,39 +215,10 @@ mod tests {
     }
 
     #[test]
-    fn a_look_up_is_filed_under_what_it_knows() {
-        assert_eq!(
-            asked_by(&number("a", "100", "f1")),
-            number_prefix("a", "100")
-        );
-        assert_eq!(
-            asked_by(&global_number("100", "a", "f1")),
-            global_number_prefix("100")
-        );
-        assert_eq!(asked_by(&owned("a", "u", "d")), owned_prefix("a", "u"));
-        assert_eq!(asked_by(&patterns("a", "f1")), patterns_prefix("a"));
-        let address = "192.0.2.1".parse().unwrap();
-        assert_eq!(asked_by(&ip(address, true, "a", "d")), ip_prefix(address));
-        assert_eq!(asked_by(&realm("r")), realm("r"));
-        assert_eq!(
-            asked_by(&realm_username("r", "u")),
-            realm_username("r", "u")
-        );
-    }
-
-    #[test]
     fn what_would_break_a_key_is_not_indexable() {
         assert!(indexable("+14155550100"));
         assert!(!indexable(""));
         assert!(!indexable("1\0f"));
         assert!(!indexable(&"1".repeat(TEXT_MAX + 1)));
-    }
-
-    #[test]
-    fn an_ipv4_address_in_ipv6_clothes_is_the_same_address() {
-        assert_eq!(
-            ip_prefix("::ffff:192.0.2.1".parse().unwrap()),
-            ip_prefix("192.0.2.1".parse().unwrap())
-        );
     }
 }

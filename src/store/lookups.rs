@@ -7,8 +7,13 @@ use regex::Regex;
 
 use super::core::Core;
 use super::error::StoreError;
+use super::finding::ServerAt;
+use super::index_keys::{
+    self, ACCOUNT_USERNAME, DEVICE_IP, NUMBER, NUMBER_ANYWHERE, OWNED, PATTERNS, REALM,
+    REALM_USERNAME,
+};
 use super::{indexes, keys, reads};
-use crate::documents::DocumentType;
+use crate::documents::{DocumentKey, DocumentType};
 use crate::types::{AccountId, DocumentId};
 
 /// Compiled size that a pattern may take. Patterns come from tenants; the engine is linear in time, this bounds its memory.
@@ -22,10 +27,11 @@ pub(super) enum Lookup {
     Documents(Arc<[DocumentId]>),
     Accounts(Arc<[AccountId]>),
     Patterns(Arc<Vec<(DocumentId, Regex)>>),
+    Servers(Arc<[ServerAt]>),
 }
 
 impl Core {
-    fn owner(&self, key: &[u8]) -> Result<Option<(AccountId, DocumentId)>, StoreError> {
+    pub(super) fn owner(&self, key: &[u8]) -> Result<Option<(AccountId, DocumentId)>, StoreError> {
         let found = self.lookups.or_load(key, || {
             let Some(value) = self.disk.read(key)? else {
                 return Ok((Lookup::Nothing, 1));
@@ -48,7 +54,7 @@ impl Core {
         if !keys::indexable(realm) {
             return Ok(None);
         }
-        let found = self.owner(&keys::realm(&realm.to_lowercase()))?;
+        let found = self.owner(&index_keys::entry(REALM, &[&realm.to_lowercase()]))?;
         Ok(found.map(|(account, _)| account))
     }
 
@@ -61,30 +67,28 @@ impl Core {
             return Ok(None);
         }
         let (username, realm) = (username.to_lowercase(), realm.to_lowercase());
-        if let Some((account, _)) = self.owner(&keys::realm(&realm))? {
-            let own = keys::account_username(account.as_str(), &username);
+        if let Some((account, _)) = self.owner(&index_keys::entry(REALM, &[&realm]))? {
+            let own = index_keys::entry(ACCOUNT_USERNAME, &[account.as_str(), &username]);
             if let Some(found) = self.owner(&own)? {
                 return Ok(Some(found));
             }
         }
-        self.owner(&keys::realm_username(&realm, &username))
+        self.owner(&index_keys::entry(REALM_USERNAME, &[&realm, &username]))
     }
 
-    /// An enabled device before a disabled one: a call from a disabled device is refused by that name, not as a stranger.
+    /// A device whose calls come from the address before others: a call from a disabled device is refused by that name, not as a stranger.
     pub(super) fn device_by_ip(
         &self,
         ip: IpAddr,
     ) -> Result<Option<(AccountId, DocumentId)>, StoreError> {
-        let prefix = keys::ip_prefix(ip);
+        let prefix = index_keys::device_ips(ip);
         let found = self.lookups.or_load(&prefix, || {
             let Some(first) = self.disk.prefix(&prefix).next() else {
                 return Ok((Lookup::Nothing, 1));
             };
             let (key, _) = first?;
-            let state = prefix.len() + 1;
-            let owner = keys::owner_behind(key.get(..state).unwrap_or_default(), &key);
-            match owner {
-                Some((account, id)) => Ok((Lookup::Owner(account, id), 1)),
+            match index_keys::document_of(&key, &[]) {
+                Some(device) => Ok((Lookup::Owner(device.account, device.id), 1)),
                 None => Err(StoreError::damaged(
                     keys::describe(&key),
                     "the index entry names no document",
@@ -97,25 +101,25 @@ impl Core {
         }
     }
 
-    /// Enabled devices with a static address, by address.
+    /// Enabled devices that are known by their address, by address.
     pub(super) fn devices_with_ip(
         &self,
     ) -> Result<Vec<(IpAddr, AccountId, DocumentId)>, StoreError> {
         let mut found = Vec::new();
-        for item in self.disk.prefix(&keys::ips()) {
+        for item in self.disk.prefix(&[DEVICE_IP]) {
             let (key, _) = item?;
-            found.extend(keys::enabled_at_ip(&key));
+            found.extend(index_keys::trusted_device(&key));
         }
         Ok(found)
     }
 
     /// Ids at the end of the keys under `prefix`, in order.
-    fn ids(&self, prefix: &[u8]) -> Result<Vec<DocumentId>, StoreError> {
+    pub(super) fn ids(&self, prefix: &[u8]) -> Result<Vec<DocumentId>, StoreError> {
         let found = self.lookups.or_load(prefix, || {
             let mut ids = Vec::new();
             for item in self.disk.prefix(prefix) {
                 let (key, _) = item?;
-                ids.extend(keys::last_id(&key));
+                ids.extend(index_keys::document_of(&key, &[]).map(|d| d.id));
             }
             let weight = u32::try_from(1 + ids.len() / 16).unwrap_or(u32::MAX);
             Ok((Lookup::Documents(ids.into()), weight))
@@ -134,7 +138,7 @@ impl Core {
         if !keys::indexable(number) {
             return Ok(Vec::new());
         }
-        self.ids(&keys::number_prefix(account, number))
+        self.ids(&index_keys::under(NUMBER, &[account, number]))
     }
 
     pub(super) fn devices_of(
@@ -142,19 +146,19 @@ impl Core {
         account: &str,
         user: &str,
     ) -> Result<Vec<DocumentId>, StoreError> {
-        self.ids(&keys::owned_prefix(account, user))
+        self.ids(&index_keys::under(OWNED, &[account, user]))
     }
 
     pub(super) fn accounts_by_number(&self, number: &str) -> Result<Vec<AccountId>, StoreError> {
         if !keys::indexable(number) {
             return Ok(Vec::new());
         }
-        let prefix = keys::global_number_prefix(number);
+        let prefix = index_keys::under(NUMBER_ANYWHERE, &[number]);
         let found = self.lookups.or_load(&prefix, || {
             let mut accounts: Vec<AccountId> = Vec::new();
             for item in self.disk.prefix(&prefix) {
                 let (key, _) = item?;
-                accounts.extend(keys::owner_behind(&prefix, &key).map(|(account, _)| account));
+                accounts.extend(index_keys::document_of(&key, &[]).map(|d| d.account));
             }
             accounts.dedup();
             let weight = u32::try_from(1 + accounts.len() / 16).unwrap_or(u32::MAX);
@@ -170,12 +174,12 @@ impl Core {
         &self,
         account: &str,
     ) -> Result<Arc<Vec<(DocumentId, Regex)>>, StoreError> {
-        let prefix = keys::patterns_prefix(account);
+        let prefix = index_keys::under(PATTERNS, &[account]);
         let found = self.lookups.or_load(&prefix, || {
             let mut compiled = Vec::new();
             for item in self.disk.prefix(&prefix) {
                 let (key, value) = item?;
-                let Some(id) = keys::last_id(&key) else {
+                let Some(DocumentKey { id, .. }) = index_keys::document_of(&key, &[]) else {
                     continue;
                 };
                 let texts = match indexes::inline_patterns(value.payload()) {

@@ -29,6 +29,7 @@ mod health;
 mod identity;
 mod import;
 mod import_checks;
+mod index_keys;
 mod indexes;
 mod keys;
 mod lines;
@@ -55,6 +56,7 @@ mod spool;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod unique;
 mod verify;
 mod view;
 mod watch;

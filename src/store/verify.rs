@@ -6,7 +6,7 @@ use super::core::Core;
 use super::disk::Batch;
 use super::error::StoreError;
 use super::indexes::{self, IndexEntry};
-use super::{keys, lookups, prepare, reads, record};
+use super::{index_keys, keys, lookups, prepare, reads, record};
 use crate::documents::{DocumentKey, DocumentType, Registration, json};
 
 /// Index entries mended in one batch.
@@ -66,7 +66,7 @@ fn record_findings(core: &Core, key: &[u8], payload: &[u8]) -> Result<Vec<String
             None => finding("it tells of no write"),
         },
         Some(b'm') => Vec::new(),
-        Some(tag) if keys::INDEX_TAGS.contains(tag) => match stands_for(core, key, payload)? {
+        Some(_) if index_keys::is_index(key) => match stands_for(core, key, payload)? {
             true => Vec::new(),
             false => finding("no document stands behind it"),
         },
@@ -132,7 +132,7 @@ fn indexed(core: &Core, entry: &IndexEntry) -> Result<bool, StoreError> {
 
 /// Whether the document behind an index entry asks for exactly this entry.
 fn stands_for(core: &Core, key: &[u8], payload: &[u8]) -> Result<bool, StoreError> {
-    let Some(document) = keys::document_of_index(key, payload) else {
+    let Some(document) = index_keys::document_of(key, payload) else {
         return Ok(false);
     };
     let wanted = entries_of_stored(core, &document)?;
@@ -159,8 +159,8 @@ fn entries_of_stored(core: &Core, key: &DocumentKey) -> Result<Vec<IndexEntry>, 
 pub(super) fn rebuild(core: &Core) -> Result<(), StoreError> {
     let _door = core.door();
     let mut batch = Batch::new();
-    for tag in keys::INDEX_TAGS {
-        for item in core.disk.raw(&[*tag]) {
+    for tag in index_keys::tags() {
+        for item in core.disk.raw(&[tag]) {
             let (key, framed) = item?;
             let right = match record::unframe(&key, &framed) {
                 Ok(payload) => stands_for(core, &key, payload)?,

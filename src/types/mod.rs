@@ -3,7 +3,9 @@
 mod cause;
 mod id;
 mod invite;
+mod number;
 
 pub use cause::{HangupCause, UnknownCause};
 pub use id::{AccountId, CallId, DocumentId, InvalidId, NodeName};
 pub use invite::{InviteFormat, Transport, UnknownWord};
+pub use number::{e164, known_e164, north_american};

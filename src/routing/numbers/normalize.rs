@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use regex::Regex;
 
 use super::pattern::{Affixes, compiled};
+use crate::types::{known_e164, north_american};
 
 /// One rule of an ordered map `regex -> {prefix, suffix}`.
 #[derive(Debug, Clone)]
@@ -51,7 +52,7 @@ impl Normalizer {
             return number.to_owned();
         }
         let normal = match &self.rules {
-            None => default_e164(number),
+            None => known_e164(number),
             Some(rules) => rules.iter().find_map(|r| r.affixes.apply(&r.regex, number)),
         };
         normal.unwrap_or_else(|| number.to_owned())
@@ -82,43 +83,6 @@ pub fn one_npan(number: &str) -> String {
         Some(ten) => format!("1{ten}"),
         None => number.to_owned(),
     }
-}
-
-/// The ten digits, if area code and exchange both start with 2 to 9.
-fn north_american(number: &str) -> Option<&str> {
-    let ten = match number.len() {
-        10 => number,
-        11 => number.strip_prefix('1')?,
-        12 => number.strip_prefix("+1")?,
-        _ => return None,
-    };
-    let leads = |at: usize| {
-        ten.as_bytes()
-            .get(at)
-            .is_some_and(|b| (b'2'..=b'9').contains(b))
-    };
-    (is_digits(ten) && leads(0) && leads(3)).then_some(ten)
-}
-
-fn default_e164(number: &str) -> Option<String> {
-    if let Some(ten) = north_american(number) {
-        return Some(format!("+1{ten}"));
-    }
-    if !is_digits(number) {
-        return None;
-    }
-    let dialled_out = ["011", "00"]
-        .into_iter()
-        .find_map(|prefix| number.strip_prefix(prefix).filter(|n| n.len() >= 5));
-    let whole = || {
-        let long = number.len() >= 8;
-        (long && number.starts_with(|c| ('2'..='9').contains(&c))).then_some(number)
-    };
-    dialled_out.or_else(whole).map(|rest| format!("+{rest}"))
-}
-
-fn is_digits(number: &str) -> bool {
-    number.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// The default rules as an operator would write them; [`Normalizer::us`] gives the same results.

@@ -1,6 +1,7 @@
 //! Opening, restarts, damage.
 
 use super::*;
+use crate::store::index_keys::{ACCOUNT_USERNAME, NUMBER, REALM, entry};
 
 #[test]
 fn large_and_deep_documents_survive() {
@@ -71,17 +72,11 @@ fn damage_is_found_and_indexes_are_mended() {
     let store = filled();
     let core = store.internals();
     let mut batch = crate::store::disk::Batch::new();
-    let d1 = crate::store::keys::account_username("acc", "2001");
+    let d1 = entry(ACCOUNT_USERNAME, &["acc", "2001"]);
     batch.insert(d1.clone(), None);
-    batch.insert(
-        crate::store::keys::number("acc", "999", "f1"),
-        Some(Vec::new()),
-    );
+    batch.insert(entry(NUMBER, &["acc", "999", "f1"]), Some(Vec::new()));
     let strange = crate::store::keys::owner_value("acc", "gone");
-    batch.insert(
-        crate::store::keys::realm("ghost.example.com"),
-        Some(strange),
-    );
+    batch.insert(entry(REALM, &["ghost.example.com"]), Some(strange));
     core.write(&batch).unwrap();
     let findings = store.verify().unwrap();
     assert_eq!(findings.len(), 3, "{findings:#?}");
