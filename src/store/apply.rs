@@ -1,9 +1,10 @@
 //! The door: every document write becomes one batch with its index entries, its change log entries and its sequence number.
 
-use super::change::{Applied, Expect, Revision};
+use super::change::{Applied, Expect, Revision, Rules};
 use super::core::{Core, Door};
 use super::disk::{Batch, Disk};
 use super::error::StoreError;
+use super::index_keys::{self, TREE};
 use super::indexes::{self, IndexEntry};
 use super::prepare::{Prepared, PreparedDocument};
 use super::view::View;
@@ -117,7 +118,7 @@ fn plan(
             unique::refuse_same_address(&view, key, document, entry, prepared.rules)?;
         }
         for (key, write) in &prepared.writes {
-            refuse_orphans(&view, key, write.is_some())?;
+            refuse_orphans(&view, key, write.is_some(), prepared.rules)?;
         }
     }
     let mut batch = view.into_batch();
@@ -162,7 +163,12 @@ fn write_document(
     }
 }
 
-fn refuse_orphans(view: &View<'_>, key: &DocumentKey, put: bool) -> Result<(), StoreError> {
+fn refuse_orphans(
+    view: &View<'_>,
+    key: &DocumentKey,
+    put: bool,
+    rules: Rules,
+) -> Result<(), StoreError> {
     let invalid = |field: &str, expected: String| StoreError::Invalid {
         key: key.to_string(),
         field: field.to_owned(),
@@ -179,6 +185,12 @@ fn refuse_orphans(view: &View<'_>, key: &DocumentKey, put: bool) -> Result<(), S
     }
     if put {
         return Ok(());
+    }
+    let children = index_keys::under(TREE, &[account, indexes::CHILD]);
+    if rules == Rules::Api && view.keys(&children).next().transpose()?.is_some() {
+        return Err(StoreError::Descendants {
+            account: key.account.clone(),
+        });
     }
     let owned =
         |kind: &&DocumentType| !matches!(kind, DocumentType::Account | DocumentType::Registration);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::change::Revision;
 use crate::documents::DocumentKey;
+use crate::types::AccountId;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -37,6 +38,8 @@ pub enum StoreError {
         /// The document that has the value; none when the index that says so names no document.
         holder: Option<Box<DocumentKey>>,
     },
+    #[error("account {account} has accounts below it; delete or move those first")]
+    Descendants { account: AccountId },
     #[error("{key} was changed by somebody else meanwhile: {}", found_text(*found))]
     Conflict {
         key: DocumentKey,

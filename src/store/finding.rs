@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::change::Tree;
 use super::core::Core;
 use super::error::StoreError;
@@ -11,15 +13,111 @@ use super::index_keys::{
     USERNAME,
 };
 use super::indexes::{self, DESCENDANT};
-use super::keys;
 use super::lookups::Lookup;
-use crate::documents::DocumentType;
+use super::{keys, reads};
+use crate::documents::{Connectivity, DocumentType, NumberRecord, Resource};
 use crate::types::{AccountId, DocumentId};
 
 /// A server of a connectivity document: account, document, position.
 pub(super) type ServerAt = (AccountId, DocumentId, usize);
 
+/// Where an account stands among the others, as its private fields say.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    /// Topmost first.
+    pub ancestors: Vec<AccountId>,
+    pub reseller: Option<AccountId>,
+}
+
+impl Standing {
+    fn of(body: &Map<String, Value>) -> Self {
+        let id = |value: &Value| value.as_str().and_then(|id| AccountId::new(id).ok());
+        let tree = body.get("pvt_tree").and_then(Value::as_array);
+        Self {
+            ancestors: tree.into_iter().flatten().filter_map(id).collect(),
+            reseller: body.get("pvt_reseller_id").and_then(id),
+        }
+    }
+}
+
 impl Core {
+    pub(super) fn standing(&self, account: &AccountId) -> Result<Arc<Standing>, StoreError> {
+        let (kind, id) = (DocumentType::Account, account.as_str());
+        let key = keys::document_parts(kind, id, id);
+        let found = self.lookups.or_load(&key, || {
+            let standing = match reads::raw(&self.disk, &key)? {
+                Some(raw) => Standing::of(&raw.body(&key)?),
+                None => Standing::default(),
+            };
+            Ok((Lookup::Standing(Arc::new(standing)), 1))
+        })?;
+        match found {
+            Lookup::Standing(standing) => Ok(standing),
+            _ => Ok(Arc::default()),
+        }
+    }
+
+    /// Ids of all documents of a kind in an account.
+    fn ids_of(
+        &self,
+        kind: DocumentType,
+        account: &AccountId,
+    ) -> Result<Arc<[DocumentId]>, StoreError> {
+        let prefix = keys::documents_of(kind, Some(account));
+        let found = self.lookups.or_load(&prefix, || {
+            let mut ids = Vec::new();
+            for item in self.disk.prefix(&prefix) {
+                let (key, _) = item?;
+                ids.extend(keys::parse_document(&key).map(|document| document.id));
+            }
+            let weight = u32::try_from(1 + ids.len() / 16).unwrap_or(u32::MAX);
+            Ok((Lookup::Documents(ids.into()), weight))
+        })?;
+        match found {
+            Lookup::Documents(ids) => Ok(ids),
+            _ => Ok(Arc::default()),
+        }
+    }
+
+    pub(super) fn resources(
+        &self,
+        account: &AccountId,
+    ) -> Result<Vec<(DocumentId, Arc<Resource>)>, StoreError> {
+        let mut found = Vec::new();
+        for id in self.ids_of(DocumentType::Resource, account)?.iter() {
+            let resource = self.resource(account.as_str(), id.as_str())?;
+            found.extend(resource.map(|resource| (id.clone(), resource)));
+        }
+        Ok(found)
+    }
+
+    pub(super) fn connectivities(
+        &self,
+        account: &AccountId,
+    ) -> Result<Vec<(DocumentId, Arc<Connectivity>)>, StoreError> {
+        let mut found = Vec::new();
+        for id in self.ids_of(DocumentType::Connectivity, account)?.iter() {
+            let connectivity = self.connectivity(account.as_str(), id.as_str())?;
+            found.extend(connectivity.map(|connectivity| (id.clone(), connectivity)));
+        }
+        Ok(found)
+    }
+
+    /// The record of a number and the account that has it.
+    pub(super) fn number(
+        &self,
+        number: &str,
+    ) -> Result<Option<(AccountId, Arc<NumberRecord>)>, StoreError> {
+        if !keys::indexable(number) {
+            return Ok(None);
+        }
+        let Some((account, id)) = self.owner(&index_keys::entry(RECORD, &[number]))? else {
+            return Ok(None);
+        };
+        let record = self.number_record(account.as_str(), id.as_str())?;
+        Ok(record.map(|record| (account, record)))
+    }
+
     /// Accounts of the entries under a prefix.
     fn accounts_under(&self, prefix: &[u8]) -> Result<Vec<AccountId>, StoreError> {
         let mut found = Vec::new();
@@ -143,17 +241,6 @@ impl Core {
             None => index_keys::under(SERVER_REALM_USER, &[&realm, &username]),
         };
         Ok(self.servers(&prefix)?.first().cloned())
-    }
-
-    /// The account that has the number's record, and the record's id.
-    pub(super) fn number_owner(
-        &self,
-        number: &str,
-    ) -> Result<Option<(AccountId, DocumentId)>, StoreError> {
-        if !keys::indexable(number) {
-            return Ok(None);
-        }
-        self.owner(&index_keys::entry(RECORD, &[number]))
     }
 
     fn counted(&self, prefix: &[u8]) -> Result<usize, StoreError> {

@@ -1,12 +1,16 @@
 //! What the API and trunks ask of the store.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
-use super::change::{Applied, Author, Change, HistoryEntry, Stored, Tree, Write};
+use super::change::{HistoryEntry, Stored, Tree};
 use super::error::StoreError;
 use super::handle::Store;
+use super::index_keys::{CONFERENCE, HOTDESK, MAILBOX};
 use super::listing::Rows;
-use crate::documents::{DocumentKey, DocumentType};
+use crate::documents::{Connectivity, DocumentKey, DocumentType, Limits, NumberRecord, Resource};
 use crate::types::{AccountId, DocumentId};
 
 impl Store {
@@ -102,6 +106,140 @@ impl Store {
         self.core().did(number)
     }
 
+    /// Servers of connectivity documents with the method `ip` at this address, by document, then in their order there.
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn servers_by_ip(
+        &self,
+        ip: IpAddr,
+    ) -> Result<Vec<(AccountId, DocumentId, usize)>, StoreError> {
+        self.core().servers_by_ip(ip)
+    }
+
+    /// All servers of the method `ip`, by address. Goes through the whole index: for seldom use, off the runtime.
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn servers_with_ip(
+        &self,
+    ) -> Result<Vec<(IpAddr, (AccountId, DocumentId, usize))>, StoreError> {
+        self.core().servers_with_ip()
+    }
+
+    /// The server with the method `password` whose credentials are `username@realm` (realm of its account); both compare without case.
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn server_by_address(
+        &self,
+        username: &str,
+        realm: &str,
+    ) -> Result<Option<(AccountId, DocumentId, usize)>, StoreError> {
+        self.core().server_by_address(username, realm)
+    }
+
+    /// The record of a number (in its normal form), and the account that owns it.
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn number(
+        &self,
+        number: &str,
+    ) -> Result<Option<(AccountId, Arc<NumberRecord>)>, StoreError> {
+        self.core().number(number)
+    }
+
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn connectivity(
+        &self,
+        account: &AccountId,
+        id: &DocumentId,
+    ) -> Result<Option<Arc<Connectivity>>, StoreError> {
+        self.core().connectivity(account.as_str(), id.as_str())
+    }
+
+    /// All of an account, by id.
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn connectivities(
+        &self,
+        account: &AccountId,
+    ) -> Result<Vec<(DocumentId, Arc<Connectivity>)>, StoreError> {
+        self.core().connectivities(account)
+    }
+
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn limits(&self, account: &AccountId) -> Result<Option<Arc<Limits>>, StoreError> {
+        self.core().limits(account.as_str())
+    }
+
+    /// Carriers of an account, or of [`AccountId::installation`], by id.
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn resources(
+        &self,
+        account: &AccountId,
+    ) -> Result<Vec<(DocumentId, Arc<Resource>)>, StoreError> {
+        self.core().resources(account)
+    }
+
+    /// The accounts above one, topmost first (private field `pvt_tree`).
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn ancestors(&self, account: &AccountId) -> Result<Vec<AccountId>, StoreError> {
+        Ok(self.core().standing(account)?.ancestors.clone())
+    }
+
+    /// Who resells to the account (private field `pvt_reseller_id`).
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn reseller(&self, account: &AccountId) -> Result<Option<AccountId>, StoreError> {
+        Ok(self.core().standing(account)?.reseller.clone())
+    }
+
+    /// Users of the account with this login name, compared without case. Imported ones may share it.
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn users_by_name(
+        &self,
+        account: &AccountId,
+        username: &str,
+    ) -> Result<Vec<DocumentId>, StoreError> {
+        self.core().users_by_name(account, username)
+    }
+
+    /// Users of the account with this `hotdesk.id`.
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn users_by_hotdesk(
+        &self,
+        account: &AccountId,
+        hotdesk: &str,
+    ) -> Result<Vec<DocumentId>, StoreError> {
+        self.core().ids_by_word(HOTDESK, account, hotdesk)
+    }
+
+    /// Mailboxes of the account with this number.
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn vmboxes_by_mailbox(
+        &self,
+        account: &AccountId,
+        mailbox: &str,
+    ) -> Result<Vec<DocumentId>, StoreError> {
+        self.core().ids_by_word(MAILBOX, account, mailbox)
+    }
+
+    /// Conferences of the account with this number.
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn conferences_by_number(
+        &self,
+        account: &AccountId,
+        number: &str,
+    ) -> Result<Vec<DocumentId>, StoreError> {
+        self.core().ids_by_word(CONFERENCE, account, number)
+    }
+
     /// Writes of a document, newest first, as far back as they are kept.
     /// # Errors
     /// The disk, or a damaged record.
@@ -111,26 +249,6 @@ impl Store {
         _limit: usize,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
         Ok(Vec::new())
-    }
-
-    /// Deletes an account and everything of it.
-    /// # Errors
-    /// There are accounts below it; the disk.
-    pub async fn delete_account(
-        &self,
-        account: &AccountId,
-        author: Author,
-    ) -> Result<Applied, StoreError> {
-        let mut writes = Vec::new();
-        for kind in DocumentType::ALL {
-            if *kind == DocumentType::Registration {
-                continue;
-            }
-            for document in self.scan(*kind, Some(account)) {
-                writes.push(Write::Delete(document?.key));
-            }
-        }
-        self.apply(Change::from(writes).by(author)).await
     }
 
     /// Tells the number of the last write that reached the disk, for those who follow with [`Store::changes_after`].

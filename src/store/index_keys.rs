@@ -274,6 +274,7 @@ mod tests {
     #[test]
     fn every_tag_is_one_index_and_nothing_else() {
         let mut all: Vec<u8> = tags().collect();
+        assert_eq!(all, crate::store::keys::INDEX_TAGS);
         all.extend(b"dclmrhx");
         let count = all.len();
         all.sort_unstable();

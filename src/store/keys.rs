@@ -13,6 +13,7 @@
 //! ```
 
 use super::index_keys;
+pub(super) use super::index_keys::document_of as document_of_index;
 use crate::documents::{DocumentKey, DocumentType};
 use crate::types::{AccountId, DocumentId};
 
@@ -23,6 +24,8 @@ pub(super) const SEQUENCE: &[u8] = b"msequence";
 pub(super) const STORE_ID: &[u8] = b"mid";
 /// Which indexes there are; see [`super::indexes::VERSION`].
 pub(super) const INDEXES: &[u8] = b"mindexes";
+/// The tags of all index entries.
+pub(super) const INDEX_TAGS: &[u8] = b"RaAnINGPQOMKXTSUHCEWVvJDBFg";
 pub(super) const DOCUMENTS: &[u8] = b"d";
 pub(super) const REGISTRATIONS: &[u8] = b"r";
 
@@ -163,9 +166,11 @@ pub(super) fn owner_value(account: &str, id: &str) -> Vec<u8> {
 
 /// What a cached look-up over the record of this key is filed under: the part of the key that the look-up knows.
 pub(super) fn asked_by(key: &[u8]) -> &[u8] {
-    let resource = [b'd', kind_byte(DocumentType::Resource)];
-    if key.starts_with(&resource) {
-        // all carriers of an account are asked for at once
+    let together = [DocumentType::Resource, DocumentType::Connectivity].map(kind_byte);
+    if let [b'd', kind, ..] = key
+        && together.contains(kind)
+    {
+        // all carriers or trunks of an account are asked for at once
         let account = key.iter().position(|byte| *byte == 0);
         return account.and_then(|end| key.get(..=end)).unwrap_or(key);
     }

@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::core::Core;
 use super::error::StoreError;
-use super::finding::ServerAt;
+use super::finding::{ServerAt, Standing};
 use super::index_keys::{
     self, ACCOUNT_USERNAME, DEVICE_IP, NUMBER, NUMBER_ANYWHERE, OWNED, PATTERNS, REALM,
     REALM_USERNAME,
@@ -28,6 +28,7 @@ pub(super) enum Lookup {
     Accounts(Arc<[AccountId]>),
     Patterns(Arc<Vec<(DocumentId, Regex)>>),
     Servers(Arc<[ServerAt]>),
+    Standing(Arc<Standing>),
 }
 
 impl Core {

@@ -46,6 +46,7 @@ mod record;
 mod registration_documents;
 mod registrations;
 mod registrations_behind;
+mod removal;
 mod salvage;
 mod settings;
 mod sled_bytes;
@@ -56,7 +57,9 @@ mod spool;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod typed;
 mod unique;
+mod upgrade;
 mod verify;
 mod view;
 mod watch;

@@ -21,7 +21,7 @@ use super::manifest::{Found, Manifest};
 use super::settings::StoreSettings;
 use super::sums;
 use super::watch::Watch;
-use super::{keys, rebuild, verify};
+use super::{keys, rebuild, upgrade, verify};
 
 /// Who opens a store, and so what is done about damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,7 +212,7 @@ impl Inner {
             settings.cache_documents,
             opened.sequence,
         );
-        if !opened.indexes_agree {
+        if !upgrade::upgrade(&core)? && !opened.indexes_agree {
             tracing::error!("indexes and documents do not agree: the indexes are made anew");
             verify::rebuild(&core)?;
         }

@@ -10,7 +10,8 @@ use super::error::StoreError;
 use super::indexes::{self, IndexEntry};
 use crate::documents::schema::{self, Violation};
 use crate::documents::{
-    Account, Callflow, Device, Document, DocumentKey, DocumentType, Registration, User, json,
+    Account, Callflow, Connectivity, Device, Document, DocumentKey, DocumentType, Limits,
+    NumberRecord, Registration, Resource, User, json,
 };
 
 /// Largest document as JSON, in bytes: a flow of the largest size (1 MiB) and as much again around it.
@@ -50,6 +51,10 @@ fn decodes(kind: DocumentType, text: &[u8]) -> Result<(), json::JsonError> {
         DocumentType::Device => json::from_slice::<Device>(text).map(drop),
         DocumentType::Callflow => json::from_slice::<Callflow>(text).map(drop),
         DocumentType::Registration => json::from_slice::<Registration>(text).map(drop),
+        DocumentType::Connectivity => json::from_slice::<Connectivity>(text).map(drop),
+        DocumentType::Number => json::from_slice::<NumberRecord>(text).map(drop),
+        DocumentType::Limits => json::from_slice::<Limits>(text).map(drop),
+        DocumentType::Resource => json::from_slice::<Resource>(text).map(drop),
         // read leniently where they are used
         _ => Ok(()),
     }

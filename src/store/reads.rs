@@ -12,7 +12,8 @@ use super::error::StoreError;
 use super::view::View;
 use super::{keys, record};
 use crate::documents::{
-    Account, Callflow, Device, Document, DocumentKey, DocumentType, User, json,
+    Account, Callflow, Connectivity, Device, Document, DocumentKey, DocumentType, Limits,
+    NumberRecord, Resource, User, json,
 };
 use crate::types::AccountId;
 
@@ -30,6 +31,10 @@ pub(super) enum Decoded {
     User(Arc<User>),
     Device(Arc<Device>),
     Callflow(Arc<Callflow>),
+    Connectivity(Arc<Connectivity>),
+    Number(Arc<NumberRecord>),
+    Limits(Arc<Limits>),
+    Resource(Arc<Resource>),
 }
 
 /// A stored document before its JSON is read.
@@ -128,7 +133,8 @@ pub(super) fn until_error<T>(
 }
 
 impl Core {
-    fn decoded<T: DeserializeOwned>(
+    /// A typed document, from the cache if it can be.
+    pub(super) fn decoded<T: DeserializeOwned>(
         &self,
         kind: DocumentType,
         account: &str,
@@ -144,42 +150,6 @@ impl Core {
             let weight = u32::try_from(1 + raw.json.len() / ORDINARY).unwrap_or(u32::MAX);
             Ok((wrap(Arc::new(document)), weight))
         })
-    }
-
-    pub(super) fn account(&self, id: &str) -> Result<Option<Arc<Account>>, StoreError> {
-        match self.decoded(DocumentType::Account, id, id, Decoded::Account)? {
-            Decoded::Account(found) => Ok(Some(found)),
-            _ => Ok(None),
-        }
-    }
-
-    pub(super) fn user(&self, account: &str, id: &str) -> Result<Option<Arc<User>>, StoreError> {
-        match self.decoded(DocumentType::User, account, id, Decoded::User)? {
-            Decoded::User(found) => Ok(Some(found)),
-            _ => Ok(None),
-        }
-    }
-
-    pub(super) fn device(
-        &self,
-        account: &str,
-        id: &str,
-    ) -> Result<Option<Arc<Device>>, StoreError> {
-        match self.decoded(DocumentType::Device, account, id, Decoded::Device)? {
-            Decoded::Device(found) => Ok(Some(found)),
-            _ => Ok(None),
-        }
-    }
-
-    pub(super) fn callflow(
-        &self,
-        account: &str,
-        id: &str,
-    ) -> Result<Option<Arc<Callflow>>, StoreError> {
-        match self.decoded(DocumentType::Callflow, account, id, Decoded::Callflow)? {
-            Decoded::Callflow(found) => Ok(Some(found)),
-            _ => Ok(None),
-        }
     }
 
     /// A document as it is stored.

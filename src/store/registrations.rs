@@ -229,6 +229,11 @@ impl Registrations {
         );
     }
 
+    /// Removes what is registered in a realm that is gone.
+    pub(super) fn forget_realm(&self, realm: &str) {
+        self.retain(|r| !r.realm.eq_ignore_ascii_case(realm));
+    }
+
     pub(super) fn sweep(&self, now_s: i64) {
         self.retain(|r| r.expires_at.saturating_add(LAPSED_KEPT_S) > now_s);
     }

@@ -405,6 +405,8 @@ pub(super) fn build(
     let sequence = builder.sequence.to_le_bytes().to_vec();
     builder.put(keys::STORE_ID, Some(store_id.as_bytes().to_vec()))?;
     builder.put(keys::SEQUENCE, Some(sequence))?;
+    let version = indexes::VERSION.to_le_bytes().to_vec();
+    builder.put(keys::INDEXES, Some(version))?;
     builder.write()?;
     builder.disk.flush()?;
     builder.disk.close();

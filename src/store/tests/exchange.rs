@@ -106,7 +106,7 @@ fn an_import_is_judged_by_where_it_leads() {
     let lines = [
         r#"{"type":"device","account_id":"acc","id":"d1","name":"N","sip":{"username":"2002"}}"#,
         r#"{"type":"device","account_id":"acc","id":"d2","name":"N","sip":{"username":"2001"}}"#,
-        r#"{"type":"device","account_id":"new","id":"d","name":"N","sip":{"ip":"198.51.100.9","username":"2001"}}"#,
+        r#"{"type":"device","account_id":"new","id":"d","name":"N","sip":{"ip":"198.51.100.9","method":"ip","username":"2001"}}"#,
         r#"{"type":"account","id":"new","realm":"new.example.com"}"#,
     ]
     .join("\r\n");
@@ -116,7 +116,7 @@ fn an_import_is_judged_by_where_it_leads() {
     sound(&store);
     let (_, told) = problems(
         &store,
-        r#"{"type":"device","account_id":"acc","id":"d7","name":"N","sip":{"ip":"198.51.100.9:1"}}"#,
+        r#"{"type":"device","account_id":"acc","id":"d7","name":"N","sip":{"ip":"198.51.100.9:1","method":"ip"}}"#,
         false,
     );
     assert_eq!(

@@ -78,7 +78,7 @@ fn filled() -> Store {
         device(
             "acc",
             "d2",
-            json!({"username": "2002", "ip": "198.51.100.9:5070"}),
+            json!({"username": "2002", "ip": "198.51.100.9:5070", "method": "ip"}),
         ),
         callflow("acc", "f1", json!(["100", "+14155550100"]), json!([])),
     ];

@@ -98,6 +98,7 @@ fn write(step: Step) -> Write {
             }
             if let Some(ip) = ip {
                 body["sip"]["ip"] = format!("192.0.2.{ip}:5060").into();
+                body["sip"]["method"] = "ip".into();
             }
             if let Some(owner) = owner {
                 body["owner_id"] = format!("u{owner}").into();

@@ -83,10 +83,10 @@ fn duplicates_are_refused_by_name() {
                 "d9",
                 json!({"username": "2001", "realm": "ACME.example.com"}),
             ),
-            "device acc/d9: sip.username \"2001@acme.example.com\" already belongs to device acc/d1",
+            "device acc/d9: sip.username \"2001\" already belongs to device acc/d1",
         ),
         (
-            device("acc", "d9", json!({"ip": "198.51.100.9"})),
+            device("acc", "d9", json!({"ip": "198.51.100.9", "method": "ip"})),
             "device acc/d9: sip.ip \"198.51.100.9\" already belongs to device acc/d2",
         ),
         (
@@ -185,7 +185,7 @@ fn an_address_goes_to_the_enabled_device() {
         DocumentType::Device,
         "acc",
         "a0",
-        json!({"name": "N", "enabled": false, "sip": {"ip": "198.51.100.9"}}),
+        json!({"name": "N", "enabled": false, "sip": {"ip": "198.51.100.9", "method": "ip"}}),
     );
     apply(&store, vec![disabled]).unwrap();
     let ip = "::ffff:198.51.100.9".parse().unwrap();
