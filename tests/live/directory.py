@@ -22,17 +22,18 @@ for document in DOCUMENTS:
 class DirectoryBench(Bench):
     """`binding`: what mod_xml_curl asks for; `lists`: static address lists; `apply`: the one of the device profile."""
 
-    def __init__(self, binding="directory", lists=None, apply="", secret=SECRET, substitute=None, documents=DOCUMENTS):
+    def __init__(self, binding="directory", lists=None, apply="", secret=SECRET, substitute=None, documents=DOCUMENTS,
+                 first=None):
         super().__init__(documents=documents)
         self.binding, self.lists, self.apply, self.secret = binding, lists or {}, apply, secret
-        self.more = substitute or {}
+        self.more, self.first = substitute or {}, first or {}
 
     def __enter__(self):
         port, self.directory_port = free_port(), free_port()
         profile = AUTH_CALLS + (f'<param name="apply-inbound-acl" value="{self.apply}"/>' if self.apply else "")
         self.node = FreeSwitch(
             acl=self.lists, esl_password=ESL_PASSWORD, heartbeat=10, fragments=str(PROJECT / "conf" / "freeswitch"),
-            substitute={"ESL_PASSWORD": ESL_PASSWORD, "<node type=\"allow\" domain=\"DOMAIN\"/>": "", "DOMAIN": REALM,
+            substitute={**self.first, "ESL_PASSWORD": ESL_PASSWORD, "<node type=\"allow\" domain=\"DOMAIN\"/>": "", "DOMAIN": REALM,
                         "127.0.0.1:8084": f"127.0.0.1:{port}", "127.0.0.1:8085": f"127.0.0.1:{self.directory_port}",
                         "XML_CURL_SECRET": self.secret, 'bindings="directory"': f'bindings="{self.binding}"',
                         AUTH_CALLS: profile, **self.more})

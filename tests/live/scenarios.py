@@ -3,6 +3,8 @@ import sys
 import time
 import traceback
 
+import arrives
+import dialplan
 import directory
 import forwarding
 from bench import DOCUMENTS, REALM, Bench, account, device
@@ -374,7 +376,7 @@ def from_a_carrier():
 
 SCENARIOS = [value for value in list(globals().values())
              if callable(value) and getattr(value, "__module__", "") == __name__ and value.__name__ not in
-             ("talk", "refused")] + directory.SCENARIOS + forwarding.SCENARIOS
+             ("talk", "refused")] + directory.SCENARIOS + forwarding.SCENARIOS + arrives.SCENARIOS + dialplan.SCENARIOS
 
 
 def main(wanted):
