@@ -96,7 +96,7 @@ pub(super) fn answer(dialplan: &dyn Dialplan, contexts: &[String], channel: &Cha
 
 fn written(context: &str, bridge: &Bridge) -> Result<Answer, Unfit> {
     let mut actions = Vec::with_capacity(bridge.variables.len() + 6);
-    let set = |text: &str| Ok(("set", Value::new(text)?));
+    let set = |text: &str| Ok(("set", Value::exact(text)?));
     for (name, value) in &bridge.variables {
         // A failed bridge has to end the call with its own cause: there is nobody to go on.
         if name != "continue_on_fail" {
@@ -115,11 +115,12 @@ fn written(context: &str, bridge: &Bridge) -> Result<Answer, Unfit> {
     if bridge.ring_ready {
         actions.push(("ring_ready", Value::empty()));
     }
-    actions.push(("bridge", Value::new(&bridge.dial_string)?));
+    // Its separator may be a control character, without which it would read otherwise (device specification 2.1).
+    actions.push(("bridge", Value::exact(&bridge.dial_string)?));
     // Reached when nobody answered: the causes for which FreeSWITCH itself doesn't hang up (device specification 2.10).
     actions.push(("hangup", Value::new("NO_ANSWER")?));
     Ok(Answer::Bridge {
-        context: Value::new(context)?,
+        context: Value::exact(context)?,
         actions,
     })
 }
@@ -200,7 +201,7 @@ mod tests {
     fn what_is_not_ours_or_not_to_be_written_is_left() {
         assert_eq!(answered(Some(bridge()), &["other"]), Answer::NotFound);
         assert_eq!(answered(None, &["from-device"]), Answer::NotFound);
-        for hostile in ["a$b", "X-PRE-PROCESS"] {
+        for hostile in ["a$b", "X-PRE-PROCESS", "\u{1f}"] {
             let mut bridge = bridge();
             bridge.dial_string.push_str(hostile);
             let answer = answered(Some(bridge), &["from-device"]);

@@ -1,6 +1,7 @@
 //! From an HTTP request to a reply.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -12,8 +13,9 @@ use axum::routing::post;
 use super::answer::Answer;
 use super::dialplan::{self, Dialplan};
 use super::form::Form;
-use super::question::Question;
+use super::question::{Proof, Question};
 use super::settings::Settings;
+use super::strangers::Strangers;
 use super::{networks, users};
 use crate::store::{Store, StoreError};
 
@@ -23,12 +25,12 @@ const QUESTION_LIMIT: usize = 256 * 1024;
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What questions are answered from.
-#[derive(Clone)]
 pub struct Desk {
-    pub store: Store,
-    pub settings: Settings,
+    store: Store,
+    settings: Settings,
     /// None: every call is left to the static dialplan.
-    pub dialplan: Option<Arc<dyn Dialplan>>,
+    dialplan: Option<Arc<dyn Dialplan>>,
+    strangers: Strangers,
 }
 
 /// The service, for the server to run. Both paths answer both kinds of question: which of them FreeSWITCH asks is
@@ -101,15 +103,27 @@ async fn directory(State(desk): State<Arc<Desk>>, request: Request) -> Response 
 /// # Errors
 /// The store can't be read.
 pub fn reply(store: &Store, settings: &Settings, body: &[u8]) -> Result<String, StoreError> {
-    let desk = Desk {
-        store: store.clone(),
-        settings: settings.clone(),
-        dialplan: None,
-    };
-    desk.reply(body)
+    Desk::new(store.clone(), settings.clone()).reply(body)
 }
 
 impl Desk {
+    #[must_use]
+    pub fn new(store: Store, settings: Settings) -> Self {
+        Self {
+            store,
+            settings,
+            dialplan: None,
+            strangers: Strangers::default(),
+        }
+    }
+
+    /// Lets it answer for the dialplan, too.
+    #[must_use]
+    pub fn with_dialplan(mut self, dialplan: Arc<dyn Dialplan>) -> Self {
+        self.dialplan = Some(dialplan);
+        self
+    }
+
     /// The reply to a posted form: an XML document, "not found" for what is not ours.
     ///
     /// # Errors
@@ -131,7 +145,26 @@ impl Desk {
             Question::Other => Answer::NotFound,
         };
         log(&question, &answer);
+        if let (Question::Proof(proof), Answer::NotFound) = (&question, &answer) {
+            self.nobody(proof);
+        }
         Ok(answer.render())
+    }
+
+    /// Somebody gave a name that is nobody's.
+    fn nobody(&self, proof: &Proof<'_>) {
+        let Some(address) = proof.address.as_deref() else {
+            return;
+        };
+        if let Some(tries) = self.strangers.tried(address, Instant::now()) {
+            tracing::warn!(
+                address,
+                tries,
+                user = %proof.who.user,
+                realm = %proof.who.domain,
+                "this address asks for users that aren't there, many times a minute; if it is a phone, correct its name, else block it"
+            );
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod networks;
 mod question;
 mod server;
 mod settings;
+mod strangers;
 mod users;
 mod xml;
 

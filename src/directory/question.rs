@@ -37,6 +37,8 @@ pub struct Proof<'a> {
     pub realm: Option<Cow<'a, str>>,
     /// The sofia profile that asks.
     pub profile: Option<Cow<'a, str>>,
+    /// The address that it comes from.
+    pub address: Option<Cow<'a, str>>,
     /// Whose registration it is meant for; None: no REGISTER.
     pub register: Option<To<'a>>,
 }
@@ -89,6 +91,7 @@ fn directory<'a>(form: &Form<'a>) -> Question<'a> {
                 username: form.last("sip_auth_username"),
                 realm: form.last("sip_auth_realm"),
                 profile: form.last("sip_profile"),
+                address: form.last("ip"),
                 register: register.then(|| To {
                     user: form.last("sip_to_user"),
                     host: form.last("sip_to_host"),

@@ -57,18 +57,14 @@ impl Server {
         let listener = Listener::bind(address).map_err(|error| ListenError { address, error })?;
         Ok(Server {
             listener,
-            desk: Desk {
-                store,
-                settings,
-                dialplan: None,
-            },
+            desk: Desk::new(store, settings),
         })
     }
 
     /// Lets it answer for the dialplan, too.
     #[must_use]
     pub fn with_dialplan(mut self, dialplan: Arc<dyn Dialplan>) -> Self {
-        self.desk.dialplan = Some(dialplan);
+        self.desk = self.desk.with_dialplan(dialplan);
         self
     }
 

@@ -18,6 +18,8 @@ pub enum Unfit {
     Dollar,
     #[error("it names FreeSWITCH's preprocessor")]
     Preprocessor,
+    #[error("it holds characters that XML can't carry")]
+    Lossy,
 }
 
 /// The value of an attribute. Control characters are dropped, line ends among them, so that it stays on its line.
@@ -36,6 +38,19 @@ impl Value {
             return Err(Unfit::Preprocessor);
         }
         Ok(Self(kept))
+    }
+
+    /// A text of which no character may be missing.
+    ///
+    /// # Errors
+    /// As [`Value::new`], and where that would drop something.
+    pub fn exact(text: &str) -> Result<Self, Unfit> {
+        let value = Self::new(text)?;
+        if value.0 == text {
+            Ok(value)
+        } else {
+            Err(Unfit::Lossy)
+        }
     }
 
     #[must_use]
@@ -133,6 +148,13 @@ mod tests {
         for text in ["x-pre-process", "a X-PRE-\u{1}PROCESS b"] {
             assert_eq!(Value::new(text), Err(Unfit::Preprocessor), "{text}");
         }
+    }
+
+    #[test]
+    fn what_must_be_whole_is_whole() {
+        assert_eq!(Value::exact("a<b"), Value::new("a<b"));
+        assert_eq!(Value::exact("a\u{1f}b"), Err(Unfit::Lossy));
+        assert_eq!(Value::exact("$"), Err(Unfit::Dollar));
     }
 
     #[test]

@@ -128,7 +128,7 @@ pub fn leg(
         identity(&mut variables, context, shown);
     }
     context.callee(&mut variables);
-    context.presence(&mut variables);
+    context.presence(&mut variables, explain);
     context.timing(&mut variables);
     variables.set_bool("loopback_bowout", true);
     variables.set_bool("loopback_bowout_on_execute", false);

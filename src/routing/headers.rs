@@ -8,12 +8,16 @@ use super::Variables;
 use super::caller_id::Shown;
 use super::clean;
 use super::formatters::Format;
+use super::plan::Explain;
 use crate::documents::{CustomHeaders, Device, Table};
 use crate::types::AccountId;
 
+/// Who names a header.
+type Source = &'static str;
+
 /// Headers in the order in which they are to be set; a name occurs once, whatever its case.
 #[derive(Debug, Default)]
-pub struct Headers<'a>(Vec<(&'a str, &'a str)>);
+pub struct Headers<'a>(Vec<(&'a str, &'a str, Source)>);
 
 impl<'a> Headers<'a> {
     /// The headers of a call from one device to another; later sources win.
@@ -25,34 +29,39 @@ impl<'a> Headers<'a> {
     ) -> Self {
         let mut headers = Self::default();
         if let Some(custom) = calling.and_then(|device| device.sip.custom_headers()) {
-            headers.add_both(custom, custom.from_device.as_deref());
+            headers.add_both(custom, custom.from_device.as_deref(), "calling device");
         }
         if let Some(custom) = called.and_then(|device| device.sip.custom_headers()) {
-            headers.add_both(custom, custom.to_device.as_deref());
+            headers.add_both(custom, custom.to_device.as_deref(), "called device");
         }
         for (name, value) in action {
-            headers.set(name, value);
+            headers.set(name, value, "action");
         }
         headers
     }
 
     /// Headers that name a direction beat those for both.
-    fn add_both(&mut self, custom: &'a CustomHeaders, directed: Option<&'a Table<Box<str>>>) {
+    fn add_both(
+        &mut self,
+        custom: &'a CustomHeaders,
+        directed: Option<&'a Table<Box<str>>>,
+        source: Source,
+    ) {
         for table in [custom.both.as_deref(), directed].into_iter().flatten() {
             for (name, value) in table {
-                self.set(name, value);
+                self.set(name, value, source);
             }
         }
     }
 
-    fn set(&mut self, name: &'a str, value: &'a str) {
+    fn set(&mut self, name: &'a str, value: &'a str, source: Source) {
         if !clean::is_header_name(name) {
             return;
         }
-        let same = |(known, _): &&mut (&str, &str)| known.eq_ignore_ascii_case(name);
+        let same = |known: &&mut (&str, &str, Source)| known.0.eq_ignore_ascii_case(name);
         match self.0.iter_mut().find(same) {
-            Some(slot) => *slot = (name, value),
-            None => self.0.push((name, value)),
+            Some(slot) => *slot = (name, value, source),
+            None => self.0.push((name, value, source)),
         }
     }
 
@@ -63,8 +72,10 @@ impl<'a> Headers<'a> {
         shown: &Shown<'_>,
         account: &AccountId,
         format: Option<&Format<'_>>,
+        explain: &mut dyn Explain,
     ) {
-        for (name, value) in &self.0 {
+        for (name, value, source) in &self.0 {
+            explain.note("custom_sip_headers", format_args!("{name} of the {source}"));
             let value = placeholder(value, shown, account);
             let value = match format {
                 Some(format) => format.apply(name, value),
@@ -91,6 +102,7 @@ fn placeholder<'v>(value: &'v str, shown: &'v Shown<'_>, account: &'v AccountId)
 
 #[cfg(test)]
 mod tests {
+    use super::super::plan::Silent;
     use super::*;
     use serde_json::{Value, json};
 
@@ -113,6 +125,7 @@ mod tests {
             &shown,
             &account,
             None,
+            &mut Silent,
         );
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         variables.iter().map(owned).collect()

@@ -106,10 +106,16 @@ impl<'a> LegContext<'a> {
     }
 
     /// Watchers subscribe under the account's realm, whatever realm the device has.
-    pub fn presence(&self, variables: &mut Variables) {
-        let configured = self.endpoint.presence_id().map(|(id, _)| id);
-        let Some(id) = configured.or_else(|| self.device.sip.username()) else {
-            return;
+    pub fn presence(&self, variables: &mut Variables, explain: &mut dyn Explain) {
+        let id = match self.endpoint.presence_id() {
+            Some((id, level)) => {
+                explain.note("presence_id", format_args!("{id:?} of the {level}"));
+                id
+            }
+            None => match self.device.sip.username() {
+                Some(username) => username,
+                None => return,
+            },
         };
         let account = self.request.account.realm.as_deref();
         let id = match account.or(self.endpoint.realm()) {
@@ -205,8 +211,17 @@ impl<'a> LegContext<'a> {
         if let Some(realm) = self.endpoint.realm() {
             variables.set("sip_invite_domain", realm);
         }
-        self.presence(&mut variables);
+        self.presence(&mut variables, explain);
         let shown = self.shown_caller();
+        if shown.number != self.caller.shown.number || shown.name != self.caller.shown.name {
+            explain.note(
+                "caller_id",
+                format_args!(
+                    "after formatters and privacy number {:?}, name {:?}",
+                    shown.number, shown.name
+                ),
+            );
+        }
         if !self.request.options.suppress_clid {
             identity(&mut variables, self, shown.clone());
         }
@@ -268,8 +283,15 @@ impl<'a> LegContext<'a> {
         let request = self.request;
         let onnet = self.caller.caller.network == Network::Onnet;
         let action = request.options.alert_info.as_deref();
-        let ringtone = || self.endpoint.ringtone(onnet).map(|(tone, _)| tone);
-        if let Some(alert) = action.filter(|a| !a.is_empty()).or_else(ringtone) {
+        if let Some(alert) = action.filter(|alert| !alert.is_empty()) {
+            explain.note("alert_info", format_args!("{alert:?} of the action"));
+            variables.set("alert_info", alert);
+        } else if let Some((alert, level)) = self.endpoint.ringtone(onnet) {
+            let of = if onnet { "internal" } else { "external" };
+            explain.note(
+                "alert_info",
+                format_args!("{alert:?}, the {of} ringtone of the {level}"),
+            );
             variables.set("alert_info", alert);
         }
         if let Some((id, level)) = self.endpoint.music_on_hold() {
@@ -291,6 +313,19 @@ impl<'a> LegContext<'a> {
             variables.set_header("Diversion", diversion);
         }
         self.codecs(variables);
+        match (
+            variables.get("absolute_codec_string"),
+            media::has_codecs(self.device),
+        ) {
+            (Some(codecs), true) => explain.note("codecs", format_args!("{codecs} of the device")),
+            (Some(codecs), false) => {
+                explain.note(
+                    "codecs",
+                    format_args!("{codecs}, as the call was forwarded"),
+                );
+            }
+            (None, _) => explain.note("codecs", format_args!("those of the caller")),
+        }
         if let Some(media) = self.device.media.as_deref() {
             media::encrypt(variables, media, explain);
         }
@@ -307,7 +342,7 @@ impl<'a> LegContext<'a> {
             Some(self.device),
             &request.options.custom_sip_headers,
         )
-        .write(variables, shown, request.account_id, Some(&format));
+        .write(variables, shown, request.account_id, Some(&format), explain);
     }
 
     /// The Diversion that a forwarding device put on the leg which brought the call back; what a

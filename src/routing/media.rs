@@ -80,6 +80,11 @@ pub fn offer_codecs(
     }
 }
 
+/// The device has codecs of its own.
+pub fn has_codecs(device: &Device) -> bool {
+    device.media.as_deref().and_then(codecs).is_some()
+}
+
 /// SRTP and ZRTP. `mandatory` offers RTP/SAVP alone, `optional` also plain RTP.
 pub fn encrypt(variables: &mut Variables, media: &Media, explain: &mut dyn Explain) {
     let encryption = media.encryption;

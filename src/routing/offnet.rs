@@ -86,7 +86,7 @@ pub fn offnet(request: &OffnetRequest<'_>, explain: &mut dyn Explain) -> Carrier
         variables.set_number("origination_caller_id_number", &shown.number);
         variables.set_display_name("origination_caller_id_name", &shown.name);
     }
-    headers(request, endpoint, &shown, &mut variables);
+    headers(request, endpoint, &shown, &mut variables, explain);
     if let Some(asserted) = asserted {
         asserted.write(&mut variables, signalled);
     }
@@ -134,6 +134,7 @@ fn headers(
     endpoint: Option<&Merged<'_>>,
     shown: &Shown<'_>,
     variables: &mut Variables,
+    explain: &mut dyn Explain,
 ) {
     let device = endpoint.and_then(|endpoint| endpoint.device);
     // Privacy and identity headers that privacy has set are not for a document to replace.
@@ -143,6 +144,7 @@ fn headers(
         shown,
         request.account_id,
         None,
+        explain,
     );
     for (name, value) in custom.iter() {
         if variables.get(name).is_none() {

@@ -1,6 +1,6 @@
 //! SIP statuses and FreeSWITCH's causes for them.
 
-use crate::types::HangupCause;
+use crate::types::{HangupCause, sip_reason};
 
 /// A phone's refusal: what it sends, and what FreeSWITCH makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,26 +83,7 @@ pub(super) fn cause_of(status: u16) -> HangupCause {
 
 /// The usual reason phrase of a status.
 pub(super) fn phrase(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        302 => "Moved Temporarily",
-        403 => "Forbidden",
-        404 => "Not Found",
-        408 => "Request Timeout",
-        410 => "Gone",
-        480 => "Temporarily Unavailable",
-        484 => "Address Incomplete",
-        486 => "Busy Here",
-        487 => "Request Terminated",
-        488 => "Not Acceptable Here",
-        500 => "Server Internal Error",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Server Time-out",
-        600 => "Busy Everywhere",
-        603 => "Decline",
-        _ => "Failure",
-    }
+    sip_reason(status).unwrap_or("Failure")
 }
 
 /// `DIALSTATUS` for a failed originate; causes without a word of their own stand as they are.

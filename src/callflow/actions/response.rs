@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::callflow::{Action, Call, Foreseen, Next, Office, Outcome, Stage, media};
 use crate::store::StoreError;
 use crate::switch::Application;
-use crate::types::HangupCause;
+use crate::types::{HangupCause, sip_reason};
 
 pub struct Response;
 
@@ -66,7 +66,9 @@ impl Action for Response {
         if !answered {
             applications.push(Application::Respond {
                 status: data.code,
-                reason: data.message.unwrap_or_else(|| phrase(data.code).to_owned()),
+                reason: data
+                    .message
+                    .unwrap_or_else(|| sip_reason(data.code).unwrap_or("Refused").to_owned()),
             });
         }
         if !applications.is_empty() {
@@ -99,42 +101,6 @@ const fn cause_of(status: u16) -> HangupCause {
         487 => HangupCause::OriginatorCancel,
         607 => HangupCause::Unwanted,
         _ => HangupCause::NormalUnspecified,
-    }
-}
-
-/// The usual words for a status (RFC 3261, 21.4 to 21.6).
-const fn phrase(status: u16) -> &'static str {
-    match status {
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        402 => "Payment Required",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        406 => "Not Acceptable",
-        407 => "Proxy Authentication Required",
-        408 => "Request Timeout",
-        410 => "Gone",
-        480 => "Temporarily Unavailable",
-        481 => "Call Does Not Exist",
-        482 => "Loop Detected",
-        483 => "Too Many Hops",
-        484 => "Address Incomplete",
-        485 => "Ambiguous",
-        486 => "Busy Here",
-        487 => "Request Terminated",
-        488 => "Not Acceptable Here",
-        500 => "Server Internal Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Server Time-out",
-        600 => "Busy Everywhere",
-        603 => "Decline",
-        604 => "Does Not Exist Anywhere",
-        606 => "Not Acceptable",
-        607 => "Unwanted",
-        _ => "Refused",
     }
 }
 

@@ -94,3 +94,29 @@ fn the_account_is_named_or_the_only_one() {
     };
     assert!(matches!(ask(unknown), Err(ExplainError::UnknownRealm(_))));
 }
+
+#[test]
+fn every_value_names_the_document_that_gave_it() {
+    let world = World::new();
+    world.device(
+        "bob",
+        json!({"owner_id": "usr_bob", "presence_id": "desk", "ringtones": {"internal": "chime"},
+            "music_on_hold": {"media_id": "local_stream://moh"}, "media": {"audio": {"codecs": ["PCMA"]}},
+            "sip": {"custom_sip_headers": {"out": {"X-Door": "north"}}}}),
+    );
+    world.flow(json!({"module": "device", "data": {"id": "dev_bob",
+        "custom_sip_headers": {"X-Action": "1"}}}));
+    let told = explain(&world.context, &request("alice", "100")).unwrap();
+    let text = told.to_string();
+    for expected in [
+        "\"desk\" of the device",
+        "\"chime\", the internal ringtone of the device",
+        "PCMA of the device",
+        "X-Door of the called device",
+        "X-Action of the action",
+        "\"local_stream://moh\" of the device",
+        "100 is unknown, which nobody denies",
+    ] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+}
