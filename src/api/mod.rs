@@ -24,5 +24,5 @@ pub use context::{Context, ContextError, secret_file};
 pub use request::Verb;
 pub use resources::routes;
 pub use routes::{Access, Gives, On, Route, Routes, Takes};
-pub use server::{ListenError, Server};
+pub use server::{Bound, ListenError, Server};
 pub use settings::Settings;

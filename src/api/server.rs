@@ -34,6 +34,30 @@ pub struct ListenError {
     pub error: io::Error,
 }
 
+/// An address that is ours already; nothing answers there yet.
+pub struct Bound(Listener);
+
+impl Bound {
+    /// Must be called within a runtime. Port 0 binds a free one.
+    ///
+    /// # Errors
+    /// The address is taken, or not this machine's.
+    pub fn to(address: SocketAddr) -> Result<Bound, ListenError> {
+        let listener = Listener::bind(address);
+        listener.map(Bound).map_err(|error| ListenError { address, error })
+    }
+
+    /// What will answer there.
+    #[must_use]
+    pub fn serving(self, context: Context) -> Server {
+        let routes = resources::routes();
+        Server {
+            listener: self.0,
+            api: Arc::new(Api { context, routes }),
+        }
+    }
+}
+
 /// A bound API, which answers once it is run.
 pub struct Server {
     listener: Listener,
@@ -46,10 +70,7 @@ impl Server {
     /// # Errors
     /// The address is taken, or not this machine's.
     pub fn bind(address: SocketAddr, context: Context) -> Result<Server, ListenError> {
-        let listener = Listener::bind(address).map_err(|error| ListenError { address, error })?;
-        let routes = resources::routes();
-        let api = Arc::new(Api { context, routes });
-        Ok(Server { listener, api })
+        Ok(Bound::to(address)?.serving(context))
     }
 
     #[must_use]

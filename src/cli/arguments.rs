@@ -16,6 +16,7 @@ use crate::types::AccountId;
                   and what happens to it.",
     after_help = "First steps:\n  \
                   linefinder demo                          calls between simulated phones; needs nothing else\n  \
+                  linefinder account create Acme           the first account, and its key for the REST API\n  \
                   linefinder import devices.jsonl          accounts, devices and callflows into the store\n  \
                   linefinder route --from 1001 --to 1002   what would happen, and why\n  \
                   linefinder check                         mistakes in configuration and store\n  \
@@ -69,6 +70,14 @@ pub enum Command {
                             linefinder route --from 1001 --to 1002\n  \
                             linefinder route --from 1001@acme.example --to 1002 --json")]
     Route(Route),
+    /// Make accounts without the API; with the daemon stopped.
+    #[command(
+        after_help = "The first account is the master account: its API key and its admins may do everything.\n\n\
+                            Examples:\n  \
+                            linefinder account create Acme --realm acme.example\n  \
+                            linefinder account create Acme --realm acme.example --admin joe --password-file joe.password"
+    )]
+    Account(AccountCommand),
     /// Read accounts, users, devices and callflows from JSON lines into the store.
     #[command(
         after_help = "Each line is one document: {\"type\":\"device\",\"account_id\":\"acme\",\"id\":\"desk\",\
@@ -247,6 +256,39 @@ pub struct Route {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct AccountCommand {
+    #[command(subcommand)]
+    pub what: AccountAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AccountAction {
+    /// Make an account and print its API key, once.
+    Create(CreateAccount),
+}
+
+#[derive(Debug, Args)]
+pub struct CreateAccount {
+    /// Its name.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Its realm, the domain that its phones register with [default: generated].
+    #[arg(long, value_name = "REALM")]
+    pub realm: Option<String>,
+    /// The account to put it below, by id [default: the master account].
+    #[arg(long, value_name = "ID")]
+    pub parent: Option<AccountId>,
+    /// Name of an admin to make as well, who logs in with a password.
+    #[arg(long, value_name = "USERNAME", requires = "password_file")]
+    pub admin: Option<String>,
+    /// A file whose first line is the admin's password; - is standard input.
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    pub password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub of: OfStore,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! The subcommands of `linefinder`, one file each.
 
+mod account;
 mod arguments;
 mod backup;
 mod call;
@@ -54,6 +55,7 @@ fn run(arguments: Arguments) -> Outcome {
     let file = arguments.config.as_deref();
     match arguments.command {
         Command::Serve => serve::serve(file),
+        Command::Account(asked) => account::account(file, &asked),
         Command::Import(import) => transfer::import(file, &import),
         Command::Export(export) => transfer::export(file, &export),
         Command::Backup(asked) => backup::backup(file, &asked),

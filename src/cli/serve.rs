@@ -91,7 +91,13 @@ impl From<StartError> for Failure {
             {
                 Exit::NoPermission
             }
-            StartError::Listen(_) | StartError::Directory(_) => Exit::Unavailable,
+            StartError::Api(listen) if listen.error.kind() == io::ErrorKind::PermissionDenied => {
+                Exit::NoPermission
+            }
+            StartError::Listen(_) | StartError::Directory(_) | StartError::Api(_) => {
+                Exit::Unavailable
+            }
+            StartError::ApiFiles(_) => Exit::CantCreate,
             StartError::Metrics(_) => Exit::Unavailable,
             StartError::Switch(_) => Exit::Config,
         };

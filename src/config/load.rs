@@ -9,6 +9,7 @@ use super::node::{NodeSettings, read_nodes};
 use super::problem::ConfigError;
 use super::section::{Reader, Setting};
 use super::sections::{HandoffSettings, LogSettings, MetricsSettings};
+use crate::api;
 use crate::callflow;
 use crate::routing;
 use crate::store::StoreSettings;
@@ -28,6 +29,7 @@ pub struct Config {
     pub nodes: BTreeMap<NodeName, NodeSettings>,
     pub handoff: HandoffSettings,
     pub directory: DirectorySettings,
+    pub api: api::Settings,
     pub routing: routing::Settings,
     pub callflow: callflow::Settings,
     pub fraud: fraud::Settings,
@@ -72,6 +74,7 @@ impl Config {
             nodes: read_nodes(&mut reader, credentials.as_deref()),
             handoff: reader.section("handoff"),
             directory: read_directory(&mut reader, credentials.as_deref()),
+            api: reader.section("api"),
             routing: reader.section("routing"),
             callflow: reader.section("callflow"),
             fraud: reader.section("fraud"),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::section::Section;
+use crate::api;
 use crate::callflow;
 use crate::routing;
 use crate::store::StoreSettings;
@@ -205,6 +206,29 @@ impl Section for HandoffSettings {
         }
         if self.socket && self.allow.is_empty() {
             report("allow", "expected an address; or set socket = false".into());
+        }
+    }
+}
+
+impl Section for api::Settings {
+    fn check(&self, report: &mut dyn FnMut(&str, String)) {
+        if !(60..=604_800).contains(&self.token_auth_expiry_s) {
+            report("token_auth_expiry_s", "expected 60 s to a week".into());
+        }
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
+        if self.realm_suffix.is_empty() || !self.realm_suffix.chars().all(plain) {
+            let why = "expected a domain in lower-case letters, digits and . _ -";
+            report("realm_suffix", why.into());
+        }
+        if self.rate_tokens > 0 && self.rate_refill_per_s == 0 {
+            let why = "expected at least 1; rate_tokens = 0 switches the limits off";
+            report("rate_refill_per_s", why.into());
+        }
+        if self.rate_costs.keys().any(|name| name.trim() != name || name.is_empty()) {
+            report("rate_costs", "expected keys such as \"PUT devices\" or \"devices\"".into());
+        }
+        if self.secret_file.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            report("secret_file", "expected the path of a file".into());
         }
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::api;
 use crate::callflow::{self, CallReport};
 use crate::config::{Config, NodeSettings};
 use crate::directory;
@@ -43,6 +44,10 @@ pub enum StartError {
     Listen(switch::ListenError),
     #[error("{0}; [directory] listen names the address: free it or choose another")]
     Directory(directory::ListenError),
+    #[error("{0}; [api] listen names the address: free it or choose another")]
+    Api(#[from] api::ListenError),
+    #[error(transparent)]
+    ApiFiles(#[from] api::ContextError),
     #[error("{0}; [metrics] listen names the address: free it or choose another")]
     Metrics(#[from] MetricsError),
     #[error(transparent)]
@@ -54,6 +59,7 @@ pub struct Daemon {
     store: Store,
     switch: Switch,
     directory: Option<directory::Server>,
+    api: Option<api::Server>,
     metrics: Option<metrics::Server>,
     incoming: mpsc::Receiver<IncomingCall>,
     context: callflow::Context,
@@ -74,6 +80,7 @@ impl Daemon {
         shutdown: &CancellationToken,
     ) -> Result<Daemon, StartError> {
         let directory = directory(config, &store)?;
+        let bound = config.api.listen.map(api::Bound::to).transpose()?;
         let metrics = config
             .metrics
             .listen
@@ -92,6 +99,7 @@ impl Daemon {
                 switch::StartError::Listen(error) => StartError::Listen(error),
                 other => StartError::Switch(other),
             })?;
+        let api = api(bound, config, &store, &switch)?;
         let mut context = callflow::Context::new(
             store.clone(),
             config.routing.clone(),
@@ -107,6 +115,7 @@ impl Daemon {
             store,
             switch,
             directory,
+            api,
             metrics,
             incoming,
             context,
@@ -120,6 +129,12 @@ impl Daemon {
     #[must_use]
     pub fn listening(&self) -> Option<SocketAddr> {
         self.switch.listening()
+    }
+
+    /// Where the REST API listens.
+    #[must_use]
+    pub fn api(&self) -> Option<SocketAddr> {
+        self.api.as_ref().map(api::Server::address)
     }
 
     /// Where the directory listens.
@@ -161,6 +176,8 @@ impl Daemon {
         // It closes its listener as soon as `shutdown` is cancelled, while calls are still drained.
         let directory = self.directory.take();
         let directory = directory.map(|server| tokio::spawn(server.run(self.shutdown.clone())));
+        let api = self.api.take();
+        let api = api.map(|server| tokio::spawn(server.run(self.shutdown.clone())));
         let metrics = self.metrics.take();
         let metrics = metrics.map(|server| tokio::spawn(server.run(self.shutdown.clone())));
         let mut told = status::line(&self.switch);
@@ -198,6 +215,11 @@ impl Daemon {
         }
         if reaper.await.is_err() {
             tracing::error!("the reaper of trunk units failed");
+        }
+        if let Some(api) = api
+            && api.await.is_err()
+        {
+            tracing::error!("the API failed");
         }
         if let Some(directory) = directory
             && directory.await.is_err()
@@ -295,6 +317,26 @@ impl Daemon {
             }
         }
     }
+}
+
+/// The API at an address that is bound already; it also says what a newcomer has to do next.
+fn api(
+    bound: Option<api::Bound>,
+    config: &Config,
+    store: &Store,
+    switch: &Switch,
+) -> Result<Option<api::Server>, StartError> {
+    let Some(bound) = bound else {
+        return Ok(None);
+    };
+    if let Ok(false) = store.any_account() {
+        tracing::warn!(
+            "there is no account yet; stop the daemon and run: linefinder account create NAME --realm REALM"
+        );
+    }
+    let nodes = switch.nodes().to_vec();
+    let context = api::Context::open(store.clone(), nodes, config.api.clone())?;
+    Ok(Some(bound.serving(context)))
 }
 
 fn directory(config: &Config, store: &Store) -> Result<Option<directory::Server>, StartError> {
