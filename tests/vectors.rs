@@ -15,6 +15,12 @@
     reason = "a test: it may stop at the first surprise, and prints its result"
 )]
 
+#[path = "vectors/api.rs"]
+mod api;
+#[path = "vectors/api_daemon.rs"]
+mod api_daemon;
+#[path = "vectors/api_matchers.rs"]
+mod api_matchers;
 #[path = "vectors/compare.rs"]
 mod compare;
 #[path = "vectors/devices.rs"]
@@ -38,6 +44,13 @@ use suite::Suite;
 
 /// Adding a suite is a module and a line here.
 const SUITES: &[Suite] = &[
+    Suite {
+        name: "api",
+        cases: api::cases,
+        run: api::run,
+        self_test: api_matchers::self_test,
+        end: api::end,
+    },
     Suite {
         name: "devices",
         cases: suite::listed,

@@ -44,7 +44,9 @@ impl Bound {
     /// The address is taken, or not this machine's.
     pub fn to(address: SocketAddr) -> Result<Bound, ListenError> {
         let listener = Listener::bind(address);
-        listener.map(Bound).map_err(|error| ListenError { address, error })
+        listener
+            .map(Bound)
+            .map_err(|error| ListenError { address, error })
     }
 
     /// What will answer there.

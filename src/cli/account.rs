@@ -73,7 +73,9 @@ fn password(asked: &CreateAccount) -> Result<Option<String>, Failure> {
     } else {
         std::fs::File::open(path).and_then(|file| io::BufReader::new(file).read_line(&mut line))
     };
-    read.map_err(|error| Failure::new(io_exit(&error), format_args!("{}: {error}", path.display())))?;
+    read.map_err(|error| {
+        Failure::new(io_exit(&error), format_args!("{}: {error}", path.display()))
+    })?;
     let password = line.trim_end_matches(['\r', '\n']).to_owned();
     if password.is_empty() {
         let message = format!("{}: its first line is empty", path.display());
@@ -94,7 +96,9 @@ fn of_secrets(error: SecretsError) -> Failure {
 
 fn of_bootstrap(error: BootstrapError) -> Failure {
     match error {
-        BootstrapError::Store(error @ StoreError::Duplicate { .. }) => Failure::new(Exit::Data, error),
+        BootstrapError::Store(error @ StoreError::Duplicate { .. }) => {
+            Failure::new(Exit::Data, error)
+        }
         BootstrapError::Store(error) => error.into(),
         BootstrapError::Secrets(error) => of_secrets(error),
         other => Failure::new(Exit::Data, other),

@@ -224,10 +224,21 @@ impl Section for api::Settings {
             let why = "expected at least 1; rate_tokens = 0 switches the limits off";
             report("rate_refill_per_s", why.into());
         }
-        if self.rate_costs.keys().any(|name| name.trim() != name || name.is_empty()) {
-            report("rate_costs", "expected keys such as \"PUT devices\" or \"devices\"".into());
+        if self
+            .rate_costs
+            .keys()
+            .any(|name| name.trim() != name || name.is_empty())
+        {
+            report(
+                "rate_costs",
+                "expected keys such as \"PUT devices\" or \"devices\"".into(),
+            );
         }
-        if self.secret_file.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+        if self
+            .secret_file
+            .as_ref()
+            .is_some_and(|path| path.as_os_str().is_empty())
+        {
             report("secret_file", "expected the path of a file".into());
         }
     }
