@@ -33,6 +33,9 @@ use crate::store::Stored;
 /// What is to be done once a change is on disk.
 pub type After = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Adds to what is shown of a document, or takes from it.
+pub type View = fn(&Request, &Stored, shown: &mut Map<String, Value>) -> Result<(), Refusal>;
+
 /// A kind of document under the API: its schema, and hooks that do nothing unless they are given. A value of it is a
 /// `const` with the fields that differ and `..StoredResource::plain(KIND, SCHEMA)`.
 #[derive(Clone, Copy)]
@@ -55,7 +58,7 @@ pub struct StoredResource {
     /// schema's own; when there are any of those, `body` is what was sent and may have any shape.
     pub rules: fn(&Request, &mut Draft) -> Result<(), Refusal>,
     /// What is shown beyond or instead of the stored public fields.
-    pub view: fn(&Request, &Stored, &mut Map<String, Value>) -> Result<(), Refusal>,
+    pub view: View,
     /// Whether a document may go.
     pub deletable: fn(&Request, &Stored) -> Result<(), Refusal>,
     /// What follows a change that is on disk: phones to be told, registrations to drop. The answer waits for it.

@@ -21,7 +21,6 @@ const ACCOUNTS: StoredResource = StoredResource {
     normalise,
     rules,
     view,
-    write: Access::Admin,
     ..StoredResource::plain(DocumentType::Account, "accounts")
 };
 
@@ -49,35 +48,26 @@ pub(super) fn routes(routes: &mut Routes) {
             .status(201)
     };
     routes.at("/accounts").put(creates());
-    let item = |says, on: On| {
-        let _: &str = says;
-        on.gives(Gives::Item("accounts"))
-    };
+    let item = |on: On| on.gives(Gives::Item("accounts"));
     routes
         .at("/accounts/{account}")
         .put(creates())
-        .get(item(
-            "",
-            On::new("Fetch an account", |asked| async move {
-                fetch(&ACCOUNTS, &asked, "account")
-            }),
-        ))
+        .get(item(On::new("Fetch an account", |asked| async move {
+            fetch(&ACCOUNTS, &asked, "account")
+        })))
         .post(item(
-            "",
-            On::new("Replace an account", |asked| async move {
-                save(&ACCOUNTS, asked, Mode::Replace("account")).await
+            On::new("Replace an account", |asked| {
+                save(&ACCOUNTS, asked, Mode::Replace("account"))
             })
             .takes(Takes::Data("accounts")),
         ))
         .patch(item(
-            "",
-            On::new("Change some fields of an account", |asked| async move {
-                save(&ACCOUNTS, asked, Mode::Patch("account")).await
+            On::new("Change some fields of an account", |asked| {
+                save(&ACCOUNTS, asked, Mode::Patch("account"))
             })
             .takes(Takes::Anything),
         ))
         .delete(item(
-            "",
             On::new("Delete an account and everything of it", delete).access(Access::Admin),
         ));
     routes
@@ -177,10 +167,11 @@ fn view(request: &Request, stored: &Stored, shown: &mut Map<String, Value>) -> R
     for (name, value) in computed {
         shown.insert(name.to_owned(), value);
     }
-    if request.flag("include_api_key") == Some(true) && request.is_admin() {
-        if let Some(key) = key_of(&request.context, stored) {
-            shown.insert("api_key".to_owned(), key.into());
-        }
+    if request.flag("include_api_key") == Some(true)
+        && request.is_admin()
+        && let Some(key) = key_of(&request.context, stored)
+    {
+        shown.insert("api_key".to_owned(), key.into());
     }
     Ok(())
 }

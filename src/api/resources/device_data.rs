@@ -55,16 +55,13 @@ pub(super) fn normalise(request: &Request, data: &mut Map<String, Value>) {
     let patched = (request.verb == Verb::Patch)
         .then(|| request.data().ok())
         .flatten();
-    if !matches!(data.get("sip"), None | Some(Value::Null)) {
-        if let Some(Value::Object(sip)) = data.get_mut("sip") {
-            let own = sip.get("realm").and_then(Value::as_str);
-            if own.is_some_and(|own| {
-                realm.is_some_and(|realm| realm.eq_ignore_ascii_case(own.trim()))
-            }) {
-                sip.shift_remove("realm");
-            }
-            mirror_expiry(sip, patched.as_ref().and_then(|data| data.get("sip")));
+    if let Some(Value::Object(sip)) = data.get_mut("sip") {
+        let own = sip.get("realm").and_then(Value::as_str);
+        if own.is_some_and(|own| realm.is_some_and(|realm| realm.eq_ignore_ascii_case(own.trim())))
+        {
+            sip.shift_remove("realm");
         }
+        mirror_expiry(sip, patched.as_ref().and_then(|data| data.get("sip")));
     }
 }
 
