@@ -90,6 +90,24 @@ fn reads(store: &Store, devices: usize, rounds: usize) -> u128 {
     times[rounds / 2]
 }
 
+/// As a crash leaves the manifest.
+fn forget_the_close(store: &std::path::Path) {
+    let path = store.join("manifest.json");
+    let mut manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    manifest.as_object_mut().unwrap().remove("closed").unwrap();
+    manifest["check"] = 0.into();
+    std::fs::write(&path, manifest.to_string()).unwrap();
+}
+
+fn damage(store: &std::path::Path) {
+    let path = store.join("db/db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 0x10;
+    std::fs::write(&path, bytes).unwrap();
+}
+
 #[test]
 #[ignore = "takes minutes; prints figures"]
 fn a_million_devices() {
@@ -119,13 +137,38 @@ fn a_million_devices() {
     let start = Instant::now();
     drop(store);
     println!("close: {:.1} s", start.elapsed().as_secs_f64());
+    let opened = |what: &str, open: &dyn Fn() -> Store| {
+        let start = Instant::now();
+        let store = open();
+        println!(
+            "open {what}: {:.1} s, {:.1} MiB resident",
+            start.elapsed().as_secs_f64(),
+            resident_mib()
+        );
+        store
+    };
+    let command = || Store::open(&settings).unwrap();
+    let service = || Store::open_for_service(&settings).unwrap();
+    drop(opened("by a command, closed in good order", &command));
+    let store = opened("by the daemon, closed in good order", &service);
     let start = Instant::now();
-    let store = Store::open(&settings).unwrap();
+    drop(store);
     println!(
-        "open: {:.1} s, {:.1} MiB resident",
-        start.elapsed().as_secs_f64(),
-        resident_mib()
+        "close with a backup: {:.1} s",
+        start.elapsed().as_secs_f64()
     );
+    let backup = Store::backups(&settings).unwrap().remove(0);
+    println!("backup: {} MiB", backup.size >> 20);
+    let start = Instant::now();
+    Store::verify_backup(&backup.path).unwrap();
+    println!("verify: {:.1} s", start.elapsed().as_secs_f64());
+    forget_the_close(&settings.path);
+    drop(opened("by the daemon, after a crash", &service));
+    if std::env::var_os("LINEFINDER_SCALE_REBUILD").is_some() {
+        damage(&settings.path);
+        drop(opened("by the daemon, a flipped byte", &service));
+    }
+    let store = opened("by a command", &command);
     for hot in [1_000, 100_000, count] {
         let hot = hot.min(count);
         let cold = reads(&store, hot, hot.min(20_000));

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::error::StoreError;
 use super::fresh::DATABASE;
 use super::manifest::Manifest;
-use super::sled_log::SledLog;
+use super::sled_log::{Reading, SledLog};
 use super::sums;
 
 /// How sure one can be of the files.
@@ -96,7 +96,7 @@ pub(super) fn look(store: &Path, manifest: Option<&Manifest>) -> Result<Files, S
             None => Ok(Files::New),
         };
     }
-    let mut wrong = SledLog::read(&folder)?.findings;
+    let mut wrong = SledLog::read(&folder, Reading::Judging)?.findings;
     wrong.extend(small_files(&folder, manifest.is_some_and(|m| m.snapshot)));
     match wrong.is_empty() {
         true => Ok(Files::AfterCrash),

@@ -14,7 +14,7 @@ use super::manifest::{Found, Manifest};
 use super::record;
 use super::salvage::{self, Built, Sources};
 use super::settings::StoreSettings;
-use super::sled_log::SledLog;
+use super::sled_log::{Reading, SledLog};
 
 /// Beside the damaged store: documents that clashed with newer ones.
 const SUPERSEDED: &str = "superseded.jsonl";
@@ -97,7 +97,7 @@ pub(super) fn rebuild(settings: &StoreSettings, why: &str) -> Result<Rebuilt, St
         Found::Whole(manifest) => Some(manifest),
         Found::Nothing | Found::Damaged(_) => None,
     };
-    let log = SledLog::read(&store.join(fresh::DATABASE))
+    let log = SledLog::read(&store.join(fresh::DATABASE), Reading::Saving)
         .inspect_err(|error| tracing::error!(%error, "the database has no file that can be read"))
         .ok();
     for finding in log.iter().flat_map(|log| &log.findings) {

@@ -59,10 +59,19 @@ struct Message {
     length: usize,
 }
 
+/// What the log is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// To tell whether a crash explains its state: as sled would read it.
+    Judging,
+    /// To save what is left: behind damage, and behind what a crash has torn, it goes on.
+    Saving,
+}
+
 enum Found {
     Whole(Message),
-    /// Right by itself, but left over from an earlier use of the place.
-    Stale,
+    /// Right by itself, but left over from an earlier use of the place: of this segment.
+    Stale(u64),
     /// Never written.
     Blank,
     Bad,
@@ -94,17 +103,20 @@ fn message(segment: &[u8], at: usize, number: u64) -> Found {
         return Found::Bad;
     };
     let header = rest.len() - bytes.0.len();
+    if kind == 0 || kind > kind::BLOB_LINK {
+        return Found::Bad;
+    }
     let Some(body) = usize::try_from(length).ok().and_then(|l| bytes.0.get(..l)) else {
         return Found::Bad;
     };
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(body);
     hasher.update(rest.get(4..header).unwrap_or_default());
-    if kind == 0 || kind > kind::BLOB_LINK || hasher.finalize() ^ u32::MAX != crc {
+    if hasher.finalize() ^ u32::MAX != crc {
         return Found::Bad;
     }
     if segment_number != number {
-        return Found::Stale;
+        return Found::Stale(segment_number);
     }
     Found::Whole(Message {
         kind,
@@ -112,6 +124,13 @@ fn message(segment: &[u8], at: usize, number: u64) -> Found {
         body: at + header,
         length: body.len(),
     })
+}
+
+/// Where the next message begins that is whole and belongs here.
+fn next_whole(segment: &[u8], from: usize, number: u64) -> Option<usize> {
+    (from..=SEGMENT - RED_ZONE)
+        .take_while(|at| *at < segment.len())
+        .find(|at| matches!(message(segment, *at, number), Found::Whole(_)))
 }
 
 struct Headers {
@@ -145,7 +164,7 @@ impl SledLog {
     ///
     /// # Errors
     /// The file can't be read; that it is damaged is a finding.
-    pub(super) fn read(folder: &Path) -> io::Result<Self> {
+    pub(super) fn read(folder: &Path, reading: Reading) -> io::Result<Self> {
         let mut log = Self {
             file: File::open(folder.join("db"))?,
             blobs: folder.join("blobs"),
@@ -153,8 +172,11 @@ impl SledLog {
             findings: Vec::new(),
         };
         let headers = log.headers()?;
-        let end = log.end(&headers)?;
-        log.replay(&headers, end)?;
+        let end = match reading {
+            Reading::Judging => log.end(&headers)?,
+            Reading::Saving => i64::MAX,
+        };
+        log.replay(&headers, end, reading)?;
         Ok(log)
     }
 
@@ -181,6 +203,10 @@ impl SledLog {
             let lsn = lsn.unwrap_or_default() ^ i64::MAX;
             if crc != Some(right) || lsn < 0 || lsn % SEGMENT as i64 != 0 {
                 self.finding(format!("the segment at byte {offset} has a damaged header"));
+                // its messages know where they belong
+                if let Some(lsn) = self.lsn_of_first_message(offset)? {
+                    headers.segments.entry(lsn).or_insert(offset);
+                }
                 continue;
             }
             let stable = stable.unwrap_or_default() ^ i64::MAX;
@@ -194,6 +220,15 @@ impl SledLog {
             self.finding("the end of the log is missing".to_owned());
         }
         Ok(headers)
+    }
+
+    fn lsn_of_first_message(&self, offset: u64) -> io::Result<Option<i64>> {
+        let segment = read_at(&self.file, offset, SEGMENT)?;
+        let Found::Stale(number) = message(&segment, SEGMENT_HEADER, u64::MAX) else {
+            return Ok(None);
+        };
+        let lsn = i64::try_from(number).ok();
+        Ok(lsn.and_then(|number| number.checked_mul(SEGMENT as i64)))
     }
 
     /// Where the part ends that was written without a gap: the last message of a crash may be torn.
@@ -236,7 +271,7 @@ impl SledLog {
         Ok(end - 1)
     }
 
-    fn replay(&mut self, headers: &Headers, end: i64) -> io::Result<()> {
+    fn replay(&mut self, headers: &Headers, end: i64, reading: Reading) -> io::Result<()> {
         for (lsn, offset) in &headers.segments {
             if *lsn > end {
                 break;
@@ -244,16 +279,22 @@ impl SledLog {
             let segment = read_at(&self.file, *offset, SEGMENT)?;
             let mut at = SEGMENT_HEADER;
             while at <= SEGMENT - RED_ZONE && lsn + (at as i64) <= end {
-                let message = match message(&segment, at, number_of(*lsn)) {
-                    Found::Whole(message) => message,
-                    Found::Stale | Found::Blank => break,
-                    Found::Bad => {
-                        if *lsn < headers.floor {
-                            let place = offset + at as u64;
-                            self.finding(format!("the message at byte {place} is damaged"));
-                        }
-                        break;
+                let number = number_of(*lsn);
+                let found = message(&segment, at, number);
+                if matches!(found, Found::Bad) && *lsn < headers.floor {
+                    let place = offset + at as u64;
+                    self.finding(format!("the message at byte {place} is damaged"));
+                }
+                let Found::Whole(message) = found else {
+                    let next = match reading {
+                        Reading::Judging => None,
+                        Reading::Saving => next_whole(&segment, at + 1, number),
+                    };
+                    match next {
+                        Some(next) => at = next,
+                        None => break,
                     }
+                    continue;
                 };
                 if message.kind == kind::CAP {
                     break;

@@ -4,6 +4,7 @@ mod coherence;
 mod exchange;
 mod model;
 mod opening;
+mod salvaging;
 mod writes;
 
 use serde_json::{Value, json};
