@@ -21,6 +21,7 @@ use linefinder::types::{AccountId, DocumentId};
 use serde_json::{Value, json};
 
 const FOLDER: &str = "LINEFINDER_STORE_CRASH";
+/// `LINEFINDER_CRASH_ROUNDS` asks for more.
 const ROUNDS: u32 = 20;
 const WRITERS: usize = 4;
 
@@ -196,7 +197,9 @@ fn acknowledged_writes_survive_a_kill() {
         );
         store.apply_blocking(account.into()).unwrap();
     }
-    for round in 0..ROUNDS {
+    let rounds = std::env::var("LINEFINDER_CRASH_ROUNDS");
+    let rounds = rounds.map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    for round in 0..rounds {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "acknowledged_writes_survive_a_kill"])
             .env(FOLDER, folder.path())
@@ -210,4 +213,5 @@ fn acknowledged_writes_survive_a_kill() {
     }
     let written: u64 = (0..WRITERS).map(|w| last(folder.path(), w)).sum();
     assert!(written > 0);
+    println!("{rounds} rounds; the writers came to version {written} in all");
 }

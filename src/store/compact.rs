@@ -53,7 +53,7 @@ pub(super) fn compact(
     manifest: &Manifest,
 ) -> Result<Compacted, StoreError> {
     let before = disk.file_size();
-    space::room_for(store, before / 8).map_err(StoreError::DiskFull)?;
+    space::room_for(store, before / 8, 0).map_err(StoreError::DiskFull)?;
     let place = fresh::begin(store)?;
     let copied = copy(&place, disk).inspect_err(|_| fresh::forget(store))?;
     fresh::complete(store, manifest)?;

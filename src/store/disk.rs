@@ -6,6 +6,7 @@ use std::fs::File;
 use std::ops::Bound;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,8 @@ pub(super) struct Disk {
     failed: Mutex<Option<Failure>>,
     digest: Mutex<Option<Digest>>,
     damage: Arc<Damage>,
+    /// The room that is set aside for opening the store is in use.
+    pub(super) ballast_spent: AtomicBool,
     #[cfg(test)]
     pub(super) before_flush: FlushHook,
 }
@@ -133,6 +136,7 @@ impl Disk {
             failed: Mutex::new(None),
             digest: Mutex::new(None),
             damage: Arc::default(),
+            ballast_spent: AtomicBool::new(false),
             #[cfg(test)]
             before_flush: FlushHook::default(),
         };
@@ -347,6 +351,12 @@ impl Disk {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
+    /// As sled leaves it when it meets a full disk before we do.
+    #[cfg(test)]
+    pub(super) fn get_stuck(&self) {
+        self.set_failure(Some(Failure::Stuck("no space left".to_owned())));
+    }
+
     /// Why nothing is written at present.
     pub(super) fn failure(&self) -> Option<Failure> {
         self.failed
@@ -363,7 +373,11 @@ impl Disk {
         if !self.durable {
             return Ok(());
         }
-        let lacking = space::room_for(&self.folder, bytes as u64).err();
+        let aside = match self.ballast_spent.load(Ordering::Relaxed) {
+            true => space::lacking_ballast(&self.folder),
+            false => 0,
+        };
+        let lacking = space::room_for(&self.folder, bytes as u64, aside).err();
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         match (&*failed, lacking) {
             (Some(Failure::NoRoom(_)), None) => {

@@ -7,6 +7,16 @@ use super::error::StoreError;
 use super::{indexes, keys, reads, record};
 use crate::documents::json;
 
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Every checksum, and the sum over all documents: for a database that is bit for bit what was closed. Whether its indexes agree was
+    /// settled when they were written.
+    Records,
+    /// Also that each document reads, and that the indexes say what the documents say.
+    Everything,
+}
+
 /// What a pass over all records found.
 #[derive(Debug, Default)]
 pub(super) struct Examined {
@@ -53,13 +63,15 @@ impl Part {
         }
     }
 
-    fn documents(disk: &Disk) -> Result<Self, StoreError> {
+    fn documents(disk: &Disk, depth: Depth) -> Result<Self, StoreError> {
         let mut part = Self::default();
         for item in disk.raw(keys::DOCUMENTS) {
             let (key, framed) = item?;
             let payload = record::unframe(&key, &framed)?;
             part.note(&key, &framed);
-            part.document(disk, &key, payload)?;
+            if depth == Depth::Everything {
+                part.document(disk, &key, payload)?;
+            }
         }
         Ok(part)
     }
@@ -112,10 +124,10 @@ impl Part {
 ///
 /// # Errors
 /// Damage that costs a document, or may; that documents are missing; the disk.
-pub(super) fn examine(disk: &Disk) -> Result<Examined, StoreError> {
+pub(super) fn examine(disk: &Disk, depth: Depth) -> Result<Examined, StoreError> {
     let (documents, others) = std::thread::scope(|scope| {
         let others = scope.spawn(|| Part::others(disk));
-        let documents = Part::documents(disk);
+        let documents = Part::documents(disk, depth);
         (documents, others.join())
     });
     let failed = |_| StoreError::damaged("the database", "it can't be read");
@@ -124,7 +136,7 @@ pub(super) fn examine(disk: &Disk) -> Result<Examined, StoreError> {
     let examined = Examined {
         digest: documents.digest.plus(others.digest),
         live: documents.live + others.live,
-        indexes_agree: entries == Digest::default(),
+        indexes_agree: depth == Depth::Records || entries == Digest::default(),
     };
     match disk.known_digest() {
         // from before there was a sum

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::backup::Schedule;
 use super::committer::Committer;
@@ -12,7 +13,7 @@ use super::digest::{self, Digest};
 use super::disk::{Batch, Disk};
 use super::doubt::{self, Files};
 use super::error::StoreError;
-use super::examine::{self, Examined};
+use super::examine::{self, Depth, Examined};
 use super::fresh::{self, DATABASE};
 use super::health::Rebuilt;
 use super::identity;
@@ -21,7 +22,7 @@ use super::manifest::{Found, Manifest};
 use super::settings::StoreSettings;
 use super::sums;
 use super::watch::Watch;
-use super::{keys, rebuild, upgrade, verify};
+use super::{keys, rebuild, space, upgrade, verify};
 
 /// Who opens a store, and so what is done about damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +124,11 @@ fn attempt(settings: &StoreSettings, purpose: For) -> Result<Opened, StoreError>
     let mut indexes_agree = true;
     let known = disk.known_digest().is_some() && files == Files::AsClosed;
     if purpose == For::Service || !known {
-        let examined = examine::examine(&disk)?;
+        let depth = match known {
+            true => Depth::Records,
+            false => Depth::Everything,
+        };
+        let examined = examine::examine(&disk, depth)?;
         indexes_agree = examined.indexes_agree;
         keep_digest(&disk, &examined)?;
         if purpose == For::Service && compact::worth_it(disk.file_size(), examined.live) {
@@ -204,6 +209,15 @@ impl Inner {
                 let rebuilt = rebuild::rebuild(settings, &format!("{at}: {why}"))?;
                 (attempt(settings, purpose)?, Some(rebuilt))
             }
+            Err(StoreError::DiskFull(why)) if space::drop_ballast(path) => {
+                tracing::error!(
+                    error = why,
+                    "the disk is full: the store is opened with the room that was set aside for that"
+                );
+                let opened = attempt(settings, purpose)?;
+                opened.disk.ballast_spent.store(true, Ordering::Relaxed);
+                (opened, None)
+            }
             other => (other?, None),
         };
         let core = Core::new(
@@ -227,9 +241,10 @@ impl Inner {
             lock,
         )?;
         match inner.note_progress() {
-            Err(StoreError::Io(error)) if super::space::is_full(&error) => {
+            Err(StoreError::Io(error)) if space::is_full(&error) => {
                 tracing::error!(%error, "the disk is full: the manifest is that of the last start");
             }
+            Err(StoreError::DiskFull(_)) => {}
             other => other?,
         }
         Ok(inner)
@@ -248,7 +263,9 @@ impl Inner {
             .name("store-behind".to_owned())
             .spawn(move || behind.registrations.write_behind(&behind, now_s))?;
         let committer = Committer::start(Arc::clone(&core))?;
-        let watch = Watch::start(Arc::clone(&core))?;
+        let watch = (purpose != For::Nothing)
+            .then(|| Watch::start(Arc::clone(&core), purpose == For::Service))
+            .transpose()?;
         let backups = purpose == For::Service && settings.backup_every_s > 0;
         let schedule = backups
             .then(|| Schedule::start(Arc::clone(&core), store_id.clone(), settings))
@@ -258,7 +275,7 @@ impl Inner {
             core,
             committer: Some(committer),
             write_behind: Some(write_behind),
-            watch: Some(watch),
+            watch,
             schedule,
             store_id,
             rebuilt,

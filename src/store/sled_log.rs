@@ -130,7 +130,17 @@ fn message(segment: &[u8], at: usize, number: u64) -> Found {
 fn next_whole(segment: &[u8], from: usize, number: u64) -> Option<usize> {
     (from..=SEGMENT - RED_ZONE)
         .take_while(|at| *at < segment.len())
+        // the cheap look first
+        .filter(|at| segment_number(segment, *at) == Some(number))
         .find(|at| matches!(message(segment, *at, number), Found::Whole(_)))
+}
+
+/// What a message that began here would name as its segment.
+fn segment_number(segment: &[u8], at: usize) -> Option<u64> {
+    let mut bytes = Bytes(segment.get(at..)?);
+    bytes.take(5)?;
+    let _length = bytes.varint()?;
+    bytes.varint()
 }
 
 struct Headers {

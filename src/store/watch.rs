@@ -1,5 +1,6 @@
 //! Waits for room while the disk is full, and then lets writes go on.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -7,11 +8,15 @@ use std::time::Duration;
 use super::core::Core;
 use super::disk::Failure;
 use super::error::StoreError;
+use super::fresh::DATABASE;
 use super::open::number;
 use super::{keys, space};
 
 /// How often there is a look.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// Looks between two looks at the ballast.
+const BALLAST_EVERY: u32 = 60;
 
 #[derive(Default)]
 struct Stop {
@@ -26,13 +31,22 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn start(core: Arc<Core>) -> Result<Self, StoreError> {
+    /// `keeps_ballast`: for a store that is opened again and again.
+    pub(super) fn start(core: Arc<Core>, keeps_ballast: bool) -> Result<Self, StoreError> {
         let stop = Arc::new(Stop::default());
         let asked = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("store-watch".to_owned())
             .spawn(move || {
+                let mut looks = 0_u32;
+                let ballast = || space::lay_ballast(&core.path, &core.path.join(DATABASE));
                 loop {
+                    let spent = &core.disk.ballast_spent;
+                    let due = spent.load(Ordering::Relaxed) || looks.is_multiple_of(BALLAST_EVERY);
+                    if keeps_ballast && due && ballast() {
+                        spent.store(false, Ordering::Relaxed);
+                    }
+                    looks = looks.wrapping_add(1);
                     let guard = asked.asked.lock().unwrap_or_else(PoisonError::into_inner);
                     let (guard, _) = asked
                         .changed
@@ -73,7 +87,7 @@ fn look(core: &Core) {
                 core.registrations.note_all();
             }
         }
-        Some(Failure::Stuck(_)) if space::room_for(&core.path, 0).is_ok() => {
+        Some(Failure::Stuck(_)) if space::room_for(&core.path, 0, 0).is_ok() => {
             match open_anew(core) {
                 Ok(()) => {
                     core.registrations.note_all();

@@ -4,6 +4,7 @@ mod coherence;
 mod exchange;
 mod model;
 mod opening;
+mod room;
 mod salvaging;
 mod writes;
 
