@@ -286,3 +286,139 @@ fn nobody_is_registered() {
     let output = bench.run(&["registrations", "--json"]);
     assert_eq!(stdout(&output).trim(), "[]");
 }
+
+/// The one backup of a bench.
+fn backup_of(bench: &Bench) -> PathBuf {
+    let output = bench.run(&["backup", "list", "--json"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 1);
+    assert_eq!(list[0]["documents"], 3);
+    PathBuf::from(list[0]["file"].as_str().unwrap())
+}
+
+#[test]
+fn a_backup_is_made_verified_and_restored() {
+    let bench = Bench::new();
+    assert_eq!(
+        stdout(&bench.run(&["backup", "list"])),
+        "there are no backups\n"
+    );
+    bench.feed(&["import", "-"], GOOD);
+    let before = stdout(&bench.run(&["export"]));
+    let made = bench.run(&["backup", "create"]);
+    assert_eq!(code(&made), 0, "{}", stderr(&made));
+    assert!(stdout(&made).contains("3 documents"), "{}", stdout(&made));
+    let file = backup_of(&bench);
+    assert!(file.starts_with(bench.folder.path().join("backups")));
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = file.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{mode:o}");
+    let verified = bench.run(&["backup", "verify", &shown(&file)]);
+    assert_eq!(code(&verified), 0, "{}", stderr(&verified));
+
+    bench.feed(
+        &["import", "-"],
+        r#"{"type":"device","account_id":"acme","id":"new","name":"New"}"#,
+    );
+    let refused = bench.run(&["backup", "restore", &shown(&file)]);
+    assert_eq!(code(&refused), 73, "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("--force"), "{}", stderr(&refused));
+    let restored = bench.run(&["backup", "restore", &shown(&file), "--force"]);
+    assert_eq!(code(&restored), 0, "{}", stderr(&restored));
+    assert!(stdout(&restored).contains("3 documents restored"));
+    assert_eq!(stdout(&bench.run(&["export"])), before);
+    assert_eq!(code(&bench.run(&["check"])), 0);
+    // the store that was there is kept, whole
+    let told = stdout(&restored);
+    let kept = told.split_whitespace().last().unwrap();
+    let old = stdout(&bench.run(&["export", "--store", kept]));
+    assert!(old.contains("\"new\""), "{old}");
+
+    // where there is no store, nothing has to be forced; and a backup is an import too
+    let other = Bench::new();
+    let restored = other.run(&["backup", "restore", &shown(&file)]);
+    assert_eq!(code(&restored), 0, "{}", stderr(&restored));
+    assert_eq!(stdout(&other.run(&["export"])), before);
+    let third = Bench::new();
+    let imported = third.run(&["import", &shown(&file)]);
+    assert_eq!(code(&imported), 0, "{}", stderr(&imported));
+    assert_eq!(stdout(&third.run(&["export"])), before);
+}
+
+#[test]
+fn a_backup_that_is_not_whole_is_refused() {
+    let bench = Bench::new();
+    bench.feed(&["import", "-"], GOOD);
+    bench.run(&["backup", "create"]);
+    let file = backup_of(&bench);
+    let good = std::fs::read(&file).unwrap();
+    let export = stdout(&bench.run(&["export"]));
+    let lines = good.split_inclusive(|byte| *byte == b'\n');
+    let without_footer: Vec<u8> = lines.clone().take(4).flatten().copied().collect();
+    let mut changed = good.clone();
+    let at = good.windows(4).position(|part| part == b"Desk").unwrap();
+    changed[at] ^= 1;
+    for (bad, why) in [
+        (without_footer, "cut"),
+        (changed, "checksum"),
+        (GOOD.as_bytes().to_vec(), "no backup"),
+        (Vec::new(), "cut"),
+    ] {
+        let path = bench.folder.path().join("bad.jsonl");
+        std::fs::write(&path, bad).unwrap();
+        for arguments in [&["backup", "verify"][..], &["backup", "restore", "--force"]] {
+            let mut arguments = arguments.to_vec();
+            arguments.push("bad.jsonl");
+            let output = bench.run(&arguments);
+            assert_eq!(code(&output), 65, "{why}: {}", stderr(&output));
+            assert!(stderr(&output).contains(why), "{}", stderr(&output));
+        }
+    }
+    assert_eq!(code(&bench.run(&["backup", "verify", "gone.jsonl"])), 66);
+    assert_eq!(stdout(&bench.run(&["export"])), export);
+}
+
+#[test]
+fn compacting_keeps_everything_and_makes_the_file_smaller() {
+    let bench = Bench::new();
+    bench.feed(&["import", "-"], GOOD);
+    for round in 0..15 {
+        let flows: Vec<String> = (0..10)
+            .map(|n| {
+                let text = format!("{round}").repeat(3_000);
+                format!(
+                    r#"{{"type":"callflow","account_id":"acme","id":"f{n}","numbers":["2{n}"],"flow":{{"module":"noop","data":{{"t":"{text}"}},"children":{{}}}}}}"#
+                )
+            })
+            .collect();
+        let output = bench.feed(&["import", "-"], &flows.join("\n"));
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+    }
+    let before = stdout(&bench.run(&["export"]));
+    let output = bench.run(&["compact", "--json"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let sizes: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let size = |name: &str| sizes[name].as_u64().unwrap();
+    assert!(size("bytes_after") < size("bytes_before"), "{sizes}");
+    assert_eq!(stdout(&bench.run(&["export"])), before);
+    assert_eq!(code(&bench.run(&["check"])), 0);
+    assert!(!bench.store().join("old").exists() && !bench.store().join("fresh").exists());
+    assert_eq!(code(&Bench::new().run(&["compact"])), 66);
+}
+
+#[test]
+fn who_holds_the_store_is_told() {
+    let bench = Bench::new();
+    let settings = StoreSettings {
+        path: bench.store(),
+        ..StoreSettings::default()
+    };
+    let _held = Store::open(&settings).unwrap();
+    for arguments in [&["backup", "create"][..], &["compact"], &["export"]] {
+        let output = bench.run(arguments);
+        assert_eq!(code(&output), 75, "{arguments:?}: {}", stderr(&output));
+        let pid = format!("pid {}", std::process::id());
+        assert!(stderr(&output).contains(&pid), "{}", stderr(&output));
+    }
+}

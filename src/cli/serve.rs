@@ -22,16 +22,24 @@ pub fn serve(file: Option<&Path>) -> Outcome {
         store = %config.store.path.display(),
         "linefinder starts"
     );
-    let outcome = Store::open_for_service(&config.store)
+    let systemd = Systemd::from_environment();
+    // a damaged store is built anew
+    let outcome = systemd
+        .patiently(|| Store::open_for_service(&config.store))
         .map_err(Failure::from)
-        .and_then(|store| run(&config, store));
+        .and_then(|store| {
+            let outcome = run(&config, store.clone(), &systemd);
+            // the last one: makes a backup
+            systemd.patiently(|| drop(store));
+            outcome
+        });
     if let Err(failure) = &outcome {
         tracing::error!(error = failure.message, "linefinder can't serve");
     }
     outcome
 }
 
-fn run(config: &Config, store: Store) -> Outcome {
+fn run(config: &Config, store: Store, systemd: &Systemd) -> Outcome {
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -42,7 +50,7 @@ fn run(config: &Config, store: Store) -> Outcome {
         listen_to_signals(&shutdown, &hurry)
             .map_err(|error| Failure::new(Exit::Software, format_args!("signals: {error}")))?;
         let daemon = Daemon::start(config, store, &shutdown)?;
-        daemon.run(&Systemd::from_environment(), &hurry).await;
+        daemon.run(systemd, &hurry).await;
         Ok(())
     })
 }

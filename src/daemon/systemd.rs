@@ -1,8 +1,13 @@
 //! What systemd is told: ready, alive, stopping. Without systemd nobody listens, and nothing happens.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+
+/// How often systemd is asked for more time, and for how much, in microseconds.
+const ASK_EVERY: Duration = Duration::from_secs(10);
+const PATIENCE_US: u32 = 60_000_000;
 
 /// The service manager's side of a `Type=notify` unit.
 pub struct Systemd {
@@ -48,6 +53,21 @@ impl Systemd {
         if self.watchdog.is_some() {
             self.tell(&[NotifyState::Watchdog]);
         }
+    }
+
+    /// Does something that may take longer than systemd waits for a start or a stop, and asks it for patience meanwhile.
+    pub fn patiently<T>(&self, work: impl FnOnce() -> T) -> T {
+        let (done, waiting) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                while waiting.recv_timeout(ASK_EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    self.tell(&[NotifyState::ExtendTimeoutUsec(PATIENCE_US)]);
+                }
+            });
+            let result = work();
+            drop(done);
+            result
+        })
     }
 
     /// How often to look for progress: thrice within the watchdog's time, so that one late look is no death.

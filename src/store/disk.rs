@@ -351,6 +351,16 @@ impl Disk {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
+    /// As a bad disk leaves a record.
+    #[cfg(test)]
+    pub(super) fn rot(&self, key: &[u8]) {
+        let open = self.sled();
+        let tree = &open.as_ref().unwrap().tree;
+        let mut framed = tree.get(key).unwrap().unwrap().to_vec();
+        *framed.last_mut().unwrap() ^= 1;
+        tree.insert(key, framed).unwrap();
+    }
+
     /// As sled leaves it when it meets a full disk before we do.
     #[cfg(test)]
     pub(super) fn get_stuck(&self) {

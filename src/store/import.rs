@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::BufRead;
 
 use super::apply::{self, Checks};
+use super::backup;
 use super::change::{ImportProblem, ImportReport};
 use super::core::Core;
 use super::error::StoreError;
@@ -76,6 +77,8 @@ fn check(
     let mut bad = BTreeSet::new();
     while let Some((line, read)) = lines.next()? {
         let text = match read {
+            // a backup's own lines
+            Read::Text(text) if text.starts_with(backup::FRAME) => continue,
             Read::Text(text) => text,
             Read::Blank => continue,
             Read::Unreadable(expected) => {

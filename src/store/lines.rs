@@ -131,6 +131,8 @@ pub(super) fn parse(line: usize, text: &str) -> Result<Parsed, Vec<ImportProblem
         let expected = format!("one of {}", kinds());
         return Err(vec![problem(line, "type", expected)]);
     };
+    // of a backup: a document that is imported gets a revision of its own
+    body.shift_remove("_revision");
     let id = body.shift_remove("id");
     let account = match (kind, body.shift_remove("account_id")) {
         (DocumentType::Account, None) => id.clone(),

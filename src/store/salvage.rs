@@ -155,7 +155,7 @@ impl Builder {
         reads::with_chunks(&self.disk, stored, value.payload())
     }
 
-    fn from_backup(&mut self, line: Line) -> Result<(), StoreError> {
+    fn take_from_backup(&mut self, line: Line) -> Result<(), StoreError> {
         match line {
             Line::Record { key, payload } => {
                 if digest::covers(&key) && self.payload(&key)?.is_none() {
@@ -393,10 +393,12 @@ pub(super) fn build(
     if !builder.built.complete
         && let Some(path) = sources.backup
     {
-        let (_, footer) = backup::read(path, &mut |line| builder.from_backup(line))?;
+        let (_, footer) = backup::read(path, &mut |line| builder.take_from_backup(line))?;
         builder.sequence = builder.sequence.max(footer.sequence);
     }
-    builder.sift()?;
+    if !builder.built.complete {
+        builder.sift()?;
+    }
     builder.index()?;
     forget_what_is_there(&mut builder)?;
     if !builder.built.complete {

@@ -82,11 +82,7 @@ impl Drop for Watch {
 
 fn look(core: &Core) {
     match core.disk.failure() {
-        Some(Failure::NoRoom(_)) => {
-            if core.disk.room_for(0).is_ok() {
-                core.registrations.note_all();
-            }
-        }
+        Some(Failure::NoRoom(_)) if core.disk.room_for(0).is_ok() => core.registrations.note_all(),
         Some(Failure::Stuck(_)) if space::room_for(&core.path, 0, 0).is_ok() => {
             match open_anew(core) {
                 Ok(()) => {

@@ -23,3 +23,6 @@ pub(super) use read::read;
 pub use read::verify;
 pub(super) use schedule::Schedule;
 pub(super) use write::create;
+
+/// Lines that begin so are a backup's own: header, footer, records of other kinds.
+pub(super) const FRAME: &str = "{\"type\":\"backup";
