@@ -39,52 +39,62 @@ impl Referrer {
     }
 }
 
-/// Reads Referred-By, which is believed only where FreeSWITCH has carried out a transfer: in an INVITE it is what the
-/// peer wrote, and would let anybody call by another's rights (callflow specification 1.2, rule 8).
+/// Who transferred the call, where FreeSWITCH has carried out a transfer. Referred-By is what a phone wrote, and would
+/// let anybody call by another's rights; believed is what we ourselves noted on the leg: whom it rang, or who rang it
+/// (callflow specification 1.2, rule 8). Of several that rang, Referred-By says which.
 pub(super) fn referrer(
     store: &Store,
     arrival: &Arrival,
     explain: &mut dyn Explain,
 ) -> Result<Referrer, StoreError> {
-    let marks = ["transfer_refer_from", "transfer_refer_for", "sip_refer_to"];
-    if !marks.iter().any(|mark| arrival.variable(mark).is_some()) {
+    if arrival.variable("sip_refer_to").is_none() {
         return Ok(Referrer::None);
     }
-    let Some(text) = arrival.variable("sip_h_Referred-By") else {
-        return Ok(Referrer::None);
-    };
-    let Some((user, realm)) = address(text) else {
-        explain.note("referred_by", format_args!("{text:?} is no address"));
+    let Some((account, devices)) = on_the_line(arrival) else {
+        explain.note("referred_by", format_args!("a transfer by nobody we know"));
         return Ok(Referrer::Unknown);
     };
-    Ok(match store.device_by_address(user, realm)? {
-        Some((account, device)) => {
-            explain.note(
-                "referred_by",
-                format_args!("transferred by device {device}"),
-            );
-            Referrer::Device(account, device)
+    let written = arrival.variable("sip_h_Referred-By").and_then(user);
+    for id in &devices {
+        let Some(device) = store.device(&account, id)? else {
+            continue;
+        };
+        let named = written.zip(device.sip.username());
+        if devices.len() == 1 || named.is_some_and(|(a, b)| a.eq_ignore_ascii_case(b)) {
+            explain.note("referred_by", format_args!("transferred by device {id}"));
+            return Ok(Referrer::Device(account, id.clone()));
         }
-        None => {
-            explain.note(
-                "referred_by",
-                format_args!("{user}@{realm} is no device of ours"),
-            );
-            Referrer::Unknown
-        }
-    })
+    }
+    explain.note(
+        "referred_by",
+        format_args!("{written:?} was not on the line"),
+    );
+    Ok(Referrer::Unknown)
 }
 
-/// User and host of `"Name" <sip:user@host:port;params>` or of the bare URI.
-fn address(text: &str) -> Option<(&str, &str)> {
+/// The other side of the leg: the devices that it rang, else the one that rang it.
+fn on_the_line(arrival: &Arrival) -> Option<(AccountId, Vec<DocumentId>)> {
+    let id = |text: &str| DocumentId::new(text).ok();
+    if let Some(account) = arrival.variable("lf_rang_account") {
+        let devices = arrival.variable("lf_rang_devices")?.split(':');
+        return Some((
+            AccountId::new(account).ok()?,
+            devices.filter_map(id).collect(),
+        ));
+    }
+    let account = AccountId::new(arrival.variable("lf_account_id")?).ok()?;
+    Some((account, vec![id(arrival.variable("lf_caller_device")?)?]))
+}
+
+/// The user of `"Name" <sip:user@host:port;params>` or of the bare URI.
+fn user(text: &str) -> Option<&str> {
     let uri = match text.rsplit_once('<') {
         Some((_, rest)) => rest.split('>').next()?,
         None => text,
     };
     let (_, rest) = uri.trim().split_once(':')?;
-    let (user, host) = rest.split_once('@')?;
-    let host = host.split([':', ';', '?']).next()?;
-    (!user.is_empty() && !host.is_empty()).then_some((user, host))
+    let (user, _) = rest.split_once('@')?;
+    (!user.is_empty()).then_some(user)
 }
 
 pub(super) fn origin(

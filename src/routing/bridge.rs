@@ -10,6 +10,9 @@ use super::plan::{BridgePlan, DialRequest, Explain, LegError, NoLeg, Skipped, St
 use super::refuse;
 use super::{DialString, MAX_GROUPS, MAX_LEGS, Variables};
 
+/// Devices that are noted on the caller's leg; an arrival keeps no more than 1024 characters of a value.
+const MOST_RANG: usize = 16;
+
 /// Refusals that end an attempt whose callee was to press a key.
 const REFUSALS: &str = "USER_BUSY,CALL_REJECTED,NO_ANSWER,NORMAL_CLEARING,PROGRESS_TIMEOUT";
 
@@ -153,6 +156,9 @@ fn aleg(
     aleg.set_bool("sip_copy_custom_headers", false);
     // No value of ours needs expansion, and one that slipped through must not run a command.
     aleg.set_bool("app_disable_expand_variables", true);
+    // Read again when one of them transfers the caller: whoever it is, it is one of these.
+    aleg.set("lf_rang_account", request.account_id.as_str());
+    aleg.set("lf_rang_devices", rang(groups));
     if let Some(ringback) = request.options.ringback.as_deref() {
         aleg.set("ringback", ringback);
         // What a caller hears who is answered already.
@@ -167,6 +173,18 @@ fn aleg(
         aleg.set_bool("loopback_no_pre_answer", true);
     }
     aleg
+}
+
+/// Ids of the devices that ring, as one value.
+fn rang(groups: &[Vec<BuiltLeg>]) -> String {
+    let mut ids: Vec<&str> = Vec::new();
+    for built in groups.iter().flatten() {
+        let id = built.planned.device_id.as_str();
+        if ids.len() < MOST_RANG && !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids.join(":")
 }
 
 fn assemble(

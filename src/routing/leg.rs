@@ -153,6 +153,10 @@ impl<'a> LegContext<'a> {
     pub fn track(&self, variables: &mut Variables) {
         variables.set("lf_account_id", self.request.account_id.as_str());
         variables.set("lf_device_id", self.member.device_id.as_str());
+        if let Some(caller) = &self.request.caller.device_id {
+            // By whose rights the leg goes on if the caller transfers it.
+            variables.set("lf_caller_device", caller.as_str());
+        }
         if let Some((owner, _)) = self.endpoint.owner {
             variables.set("lf_owner_id", owner.as_str());
         }

@@ -57,9 +57,7 @@ pub const WANTED_VARIABLES: &[&str] = &[
     "sip_h_X-LF-Privacy",
     "sip_h_X-LF-Forwarded",
     "sip_h_X-LF-Options",
-    // FreeSWITCH's own note of a transfer, and who asked for it.
-    "transfer_refer_from",
-    "transfer_refer_for",
+    // FreeSWITCH's own note of a transfer, and who says to have asked for it.
     "sip_refer_to",
     "sip_h_Referred-By",
 ];

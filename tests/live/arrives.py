@@ -137,6 +137,24 @@ def restricted_number():
         _arrives(live, alice, "14155550123", bob)
 
 
+def blind_transfer_of_an_outside_call():
+    """A carrier's call that a phone transfers goes on inside the phone's account, by the phone's rights."""
+    did = callflow("+14155550100", {"module": "device", "data": {"id": "dev-1002"}, "children": {}})
+    with _bench(*phone("1002"), *phone("1003"), did) as live:
+        bob, carol, carrier = live.phone("1002", answer(0)), live.phone("1003", answer(0)), live.carrier()
+        with carrier.call("+14155550100", from_user="+12125550188") as call:
+            assert call.wait_answered(), f"{statuses(call)}"
+            incoming = bob.wait_call()
+            incoming.refer(f"sip:1003@{REALM}")
+            onward = carol.wait_call(15)
+            assert onward, "the call was not transferred"
+            assert heard(call, onward, 440), "the new callee does not hear the caller"
+            assert live.daemon.says("dev-1003", "ringing")
+            onward.bye()
+            assert call.wait_ended(), "the caller was left on the line"
+        assert live.node.wait_idle(), "channels are left"
+
+
 class TwoNodes(Bench):
     """A second node with its own address, and one daemon for both. Phones live on addresses of their own, since an
     address list lets the nodes' own through."""
@@ -222,4 +240,4 @@ def between_two_nodes():
 
 
 SCENARIOS = [headers_of_both_devices, codecs_of_the_device, srtp_is_offered, caller_ids, privacy_of_an_outside_caller,
-             early_media_for_ever, restricted_number, between_two_nodes]
+             early_media_for_ever, restricted_number, blind_transfer_of_an_outside_call, between_two_nodes]

@@ -132,55 +132,77 @@ async fn a_devices_formatters_rewrite_what_it_sends() {
     assert!(log.contains("origination_caller_id_name=Alice"), "{log}");
 }
 
-fn transferred(mut arrival: Arrival, by: &str) -> Arrival {
+/// As FreeSWITCH brings a leg that rang these devices and was transferred by one of them.
+fn transferred(mut arrival: Arrival, rang: &str, by: &str) -> Arrival {
     arrival.variables.extend([
-        ("transfer_refer_from".into(), "leg-of-bob".into()),
+        ("sip_refer_to".into(), "<sip:1003@acme.test>".into()),
         ("sip_h_Referred-By".into(), by.into()),
+        ("lf_rang_account".into(), "acc1".into()),
+        ("lf_rang_devices".into(), rang.into()),
     ]);
     arrival
 }
+
+/// A carrier's call, whose first request was for a number of some other realm.
+fn carriers() -> Arrival {
+    let mut arrival = outsider_to("4155550123");
+    arrival
+        .variables
+        .insert("sip_req_host".into(), "10.0.0.1".into());
+    arrival
+}
+
+const BY_BOB: &str = "\"Bob\" <sip:bob@127.0.0.1:5060;transport=udp>";
 
 #[test]
 fn a_transferred_call_goes_by_the_rights_of_who_transferred_it() {
     let world = World::new();
     world_wide(&world);
-    let mut arrival = outsider_to("4155550123");
-    // A carrier's leg: its first request was for a number of some other realm.
-    arrival
-        .variables
-        .insert("sip_req_host".into(), "10.0.0.1".into());
-    assert!(refusal(&world, &arrival).is_some());
-    let by_bob = "\"Bob\" <sip:bob@acme.test:5060;transport=udp>";
-    let admitted = admit(
-        &world.context.office(0, 0),
-        &transferred(arrival.clone(), by_bob),
-        &mut Silent,
-    )
-    .unwrap();
-    assert_eq!(admitted.call.referred_by.unwrap().as_str(), "dev_bob");
-    assert_eq!(admitted.call.account_id.as_str(), "acc1");
-    assert_eq!(admitted.call.caller.device_id, None);
-    world.device(
-        "bob",
-        json!({"call_restriction": {"did_us": {"action": "deny"}}}),
-    );
-    let refused = refusal(&world, &transferred(arrival.clone(), by_bob)).unwrap();
+    assert!(refusal(&world, &carriers()).is_some());
+    for (rang, by) in [("dev_bob", "<sip:eve@x>"), ("dev_alice:dev_bob", BY_BOB)] {
+        let arrival = transferred(carriers(), rang, by);
+        let office = world.context.office(0, 0);
+        let call = admit(&office, &arrival, &mut Silent).unwrap().call;
+        assert_eq!(call.referred_by.unwrap().as_str(), "dev_bob");
+        assert_eq!(call.account_id.as_str(), "acc1");
+        assert_eq!(call.caller.device_id, None);
+    }
+    let denied = json!({"call_restriction": {"did_us": {"action": "deny"}}});
+    world.device("bob", denied);
+    let refused = refusal(&world, &transferred(carriers(), "dev_bob", BY_BOB)).unwrap();
     assert!(matches!(refused, Refusal::Restricted { .. }), "{refused}");
-    // Without FreeSWITCH's own mark it is only what the peer wrote.
-    arrival
-        .variables
-        .insert("sip_h_Referred-By".into(), by_bob.into());
-    assert!(matches!(
-        refusal(&world, &arrival),
-        Some(Refusal::NoAccount { .. } | Refusal::NoMatchForOutsiders { .. })
-    ));
 }
 
 #[test]
-fn a_transfer_by_a_stranger_takes_the_callers_rights_away() {
+fn a_callee_that_is_transferred_goes_by_the_rights_of_its_caller() {
     let world = World::new();
     world_wide(&world);
-    let arrival = transferred(alice_to("4155550123"), "<sip:eve@elsewhere.test>");
+    let mut arrival = carriers();
+    arrival.variables.extend([
+        ("sip_refer_to".into(), "<sip:1003@acme.test>".into()),
+        ("lf_account_id".into(), "acc1".into()),
+        ("lf_caller_device".into(), "dev_alice".into()),
+    ]);
+    let office = world.context.office(0, 0);
+    let call = admit(&office, &arrival, &mut Silent).unwrap().call;
+    assert_eq!(call.referred_by.unwrap().as_str(), "dev_alice");
+}
+
+#[test]
+fn what_a_peer_writes_is_no_transfer() {
+    let world = World::new();
+    world_wide(&world);
+    let mut arrival = outsider_to("4155550123");
+    arrival
+        .variables
+        .insert("sip_h_Referred-By".into(), BY_BOB.into());
+    let refused = refusal(&world, &arrival).unwrap();
+    assert!(
+        matches!(refused, Refusal::NoMatchForOutsiders { .. }),
+        "{refused}"
+    );
+    // Nor does a device that was not on the line transfer anything.
+    let arrival = transferred(alice_to("4155550123"), "dev_alice:dev_carol", BY_BOB);
     let refused = refusal(&world, &arrival).unwrap();
     assert!(
         matches!(refused, Refusal::NoMatchForOutsiders { .. }),
