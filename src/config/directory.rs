@@ -9,7 +9,7 @@ use super::node::read_secret;
 use super::problem::Origin;
 use super::secret::{HIDDEN, Secret};
 use super::section::{Reader, Section};
-use crate::directory::{self, Credentials, DEFAULT_CONTEXT};
+use crate::directory::{self, Credentials, DEFAULT_CONTEXT, TRUNK_CONTEXT};
 
 const SECTION: &str = "directory";
 
@@ -30,6 +30,8 @@ pub struct DirectorySettings {
     pub password_file: Option<PathBuf>,
     /// Dialplan context of calls from devices.
     pub user_context: String,
+    /// Dialplan context of calls from customers' PBXs that give a password.
+    pub trunk_context: String,
     /// Milliseconds that FreeSWITCH may keep an answer about a user; 0: not at all.
     pub cacheable_ms: u64,
 }
@@ -42,6 +44,7 @@ impl Default for DirectorySettings {
             password: None,
             password_file: None,
             user_context: DEFAULT_CONTEXT.into(),
+            trunk_context: TRUNK_CONTEXT.into(),
             cacheable_ms: 0,
         }
     }
@@ -50,11 +53,13 @@ impl Default for DirectorySettings {
 impl Section for DirectorySettings {
     fn check(&self, report: &mut dyn FnMut(&str, String)) {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        if self.user_context.is_empty() || !self.user_context.chars().all(plain) {
-            report(
-                "user_context",
-                "expected letters, digits and . _ - only".into(),
-            );
+        for (key, context) in [
+            ("user_context", &self.user_context),
+            ("trunk_context", &self.trunk_context),
+        ] {
+            if context.is_empty() || !context.chars().all(plain) {
+                report(key, "expected letters, digits and . _ - only".into());
+            }
         }
         if self.cacheable_ms > LONGEST_CACHE_MS {
             report("cacheable_ms", format!("expected 0 to {LONGEST_CACHE_MS}"));
@@ -77,6 +82,7 @@ impl DirectorySettings {
         directory::Settings {
             credentials: pair.map(|(user, password)| Credentials::new(user, &password.secret())),
             user_context: self.user_context.clone(),
+            trunk_context: self.trunk_context.clone(),
             cacheable_ms: self.cacheable_ms,
             sip_profile: sip_profile.to_owned(),
             dialplan_contexts: vec![self.user_context.clone(), forward_context.to_owned()],

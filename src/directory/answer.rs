@@ -6,6 +6,12 @@ use super::xml::{Element, Unfit, Value};
 /// The list of [`Answer::AddressLists`] that a SIP profile names in `apply-inbound-acl`.
 pub const DEVICES_LIST: &str = "linefinder-devices";
 
+/// The list of carriers, and of PBXs that are known by their addresses.
+pub const TRUNKS_LIST: &str = "linefinder-trunks";
+
+/// The user under whom gateways are told; nobody can be him.
+const NOBODY: &str = "linefinder-gateways";
+
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -19,6 +25,15 @@ pub enum Answer {
     AddressLists {
         domains: Vec<Value>,
         alone: Vec<Value>,
+        trunks: Vec<Value>,
+    },
+    Gateways(Vec<GatewayEntry>),
+    /// For a far end that asks for a password.
+    Reverse {
+        id: Value,
+        domain: Value,
+        user: Value,
+        password: Secret,
     },
     /// What a call in this context executes.
     Bridge {
@@ -37,6 +52,23 @@ pub struct User {
     /// Milliseconds that FreeSWITCH may keep the answer; 0: not at all.
     pub cacheable_ms: u64,
     pub variables: Vec<(&'static str, Value)>,
+}
+
+/// A gateway as a profile takes it in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayEntry {
+    pub name: Value,
+    pub params: Vec<(&'static str, Value)>,
+}
+
+/// A password, not to be shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub Value);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// A user who is known by an address.
@@ -64,9 +96,24 @@ impl Answer {
                     .fixed("name", "directory")
                     .holding([domain.holding(users)])
             }
-            Answer::AddressLists { domains, alone } => section
+            Answer::AddressLists {
+                domains,
+                alone,
+                trunks,
+            } => section
                 .fixed("name", "configuration")
-                .holding([lists(domains, alone)]),
+                .holding([lists(domains, alone, trunks)]),
+            Answer::Gateways(entries) => section
+                .fixed("name", "directory")
+                .holding([gateways(entries)]),
+            Answer::Reverse {
+                id,
+                domain,
+                user,
+                password,
+            } => section
+                .fixed("name", "directory")
+                .holding([reverse(id, domain, user, password)]),
             Answer::Bridge { context, actions } => section
                 .fixed("name", "dialplan")
                 .holding([extension(context, actions)]),
@@ -150,16 +197,51 @@ fn extension(context: &Value, actions: &[(&'static str, Value)]) -> Element {
         .holding([extension])
 }
 
-fn lists(domains: &[Value], alone: &[Value]) -> Element {
+fn lists(domains: &[Value], alone: &[Value], trunks: &[Value]) -> Element {
     let node = |kind: &'static str, value: &Value| {
         let node = Element::new("node").fixed("type", "allow");
         node.with(kind, value.clone())
     };
     let domains = domains.iter().map(|domain| node("domain", domain));
     let alone = alone.iter().map(|cidr| node("cidr", cidr));
-    let list = named("list", DEVICES_LIST).fixed("default", "deny");
-    let lists = Element::new("network-lists").holding([list.holding(domains.chain(alone))]);
+    let trunks = trunks.iter().map(|cidr| node("cidr", cidr));
+    let list = |name| named("list", name).fixed("default", "deny");
+    let lists = Element::new("network-lists").holding([
+        list(DEVICES_LIST).holding(domains.chain(alone)),
+        list(TRUNKS_LIST).holding(trunks),
+    ]);
     named("configuration", "acl.conf").holding([lists])
+}
+
+/// mod_sofia looks for `gateways` within users of a domain that it parses.
+fn gateways(entries: &[GatewayEntry]) -> Element {
+    let entry = |entry: &GatewayEntry| {
+        let params = entry.params.iter();
+        let params = params.map(|(name, value)| named("param", name).with("value", value.clone()));
+        let gateway = Element::new("gateway").with("name", entry.name.clone());
+        gateway.holding(params)
+    };
+    let gateways = Element::new("gateways").holding(entries.iter().map(entry));
+    let user = Element::new("user").fixed("id", NOBODY);
+    let domain = named("domain", "gateways.linefinder.invalid");
+    domain.holding([user.holding([gateways])])
+}
+
+fn reverse(id: &Value, domain: &Value, user: &Value, password: &Secret) -> Element {
+    // The locks of every answer about a user: without a hash he would be let in with any password.
+    let unknowable = plain(A1::unknowable().as_str());
+    let params = Element::new("params").holding([
+        named("param", "reverse-auth-user").with("value", user.clone()),
+        named("param", "reverse-auth-pass").with("value", password.0.clone()),
+        named("param", "a1-hash").with("value", unknowable),
+        named("param", "allow-empty-password").fixed("value", "false"),
+    ]);
+    let user = Element::new("user")
+        .with("id", id.clone())
+        .holding([params]);
+    Element::new("domain")
+        .with("name", domain.clone())
+        .holding([user])
 }
 
 #[cfg(test)]
@@ -208,6 +290,7 @@ mod tests {
         let lists = Answer::AddressLists {
             domains: vec![plain("acme.test")],
             alone: vec![cidr("2001:db8::1".parse().unwrap())],
+            trunks: vec![cidr("192.0.2.9".parse().unwrap())],
         };
         insta::assert_snapshot!(lists.render(), @r#"
         <document type="freeswitch/xml">
@@ -218,8 +301,30 @@ mod tests {
              <node type="allow" domain="acme.test"/>
              <node type="allow" cidr="2001:db8::1/128"/>
             </list>
+            <list name="linefinder-trunks" default="deny">
+             <node type="allow" cidr="192.0.2.9/32"/>
+            </list>
            </network-lists>
           </configuration>
+         </section>
+        </document>
+        "#);
+        let gateway = GatewayEntry {
+            name: plain("lf.a.b.0.1"),
+            params: vec![("register", plain("true"))],
+        };
+        insta::assert_snapshot!(Answer::Gateways(vec![gateway]).render(), @r#"
+        <document type="freeswitch/xml">
+         <section name="directory">
+          <domain name="gateways.linefinder.invalid">
+           <user id="linefinder-gateways">
+            <gateways>
+             <gateway name="lf.a.b.0.1">
+              <param name="register" value="true"/>
+             </gateway>
+            </gateways>
+           </user>
+          </domain>
          </section>
         </document>
         "#);

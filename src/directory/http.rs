@@ -16,6 +16,7 @@ use super::form::Form;
 use super::question::{Proof, Question};
 use super::settings::Settings;
 use super::strangers::Strangers;
+use super::trunks::{self, Trunks};
 use super::{networks, users};
 use crate::store::{Store, StoreError};
 
@@ -31,6 +32,8 @@ pub struct Desk {
     /// None: every call is left to the static dialplan.
     dialplan: Option<Arc<dyn Dialplan>>,
     strangers: Strangers,
+    /// None: there are no carriers' gateways, and no address of a trunk is known.
+    trunks: Option<Arc<dyn Trunks>>,
 }
 
 /// The service, for the server to run. Both paths answer both kinds of question: which of them FreeSWITCH asks is
@@ -78,7 +81,7 @@ async fn directory(State(desk): State<Arc<Desk>>, request: Request) -> Response 
     };
     let answer = match Question::read(&Form::parse(&body)) {
         // All addresses are gone through: seldom asked, when lists are loaded, and long for a large system.
-        Question::Networks { .. } | Question::AddressLists => {
+        Question::Networks { .. } | Question::AddressLists | Question::Gateways { .. } => {
             let task = tokio::task::spawn_blocking(move || desk.reply(&body));
             task.await
                 .unwrap_or_else(|failed| Err(StoreError::Disk(failed.to_string())))
@@ -114,6 +117,7 @@ impl Desk {
             settings,
             dialplan: None,
             strangers: Strangers::default(),
+            trunks: None,
         }
     }
 
@@ -121,6 +125,13 @@ impl Desk {
     #[must_use]
     pub fn with_dialplan(mut self, dialplan: Arc<dyn Dialplan>) -> Self {
         self.dialplan = Some(dialplan);
+        self
+    }
+
+    /// Lets it answer for gateways and for trunks' addresses, too.
+    #[must_use]
+    pub fn with_trunks(mut self, trunks: Arc<dyn Trunks>) -> Self {
+        self.trunks = Some(trunks);
         self
     }
 
@@ -135,7 +146,15 @@ impl Desk {
             Question::Proof(proof) => users::prove(store, settings, proof)?,
             Question::User(who) => users::describe(store, settings, who)?,
             Question::Networks { domain } => networks::of_domain(store, domain)?,
-            Question::AddressLists => networks::lists(store)?,
+            Question::AddressLists => {
+                let trunks = self.trunks.as_ref().map(|trunks| trunks.trusted());
+                networks::lists(store, &trunks.unwrap_or_default())?
+            }
+            Question::Gateways { profile } => match &self.trunks {
+                Some(trunks) => trunks::gateways(&**trunks, profile),
+                None => Answer::NotFound,
+            },
+            Question::Reverse(who) => users::reverse(store, who)?,
             Question::Dialplan(channel) => match (&self.dialplan, channel) {
                 (Some(dialplan), Some(channel)) => {
                     dialplan::answer(&**dialplan, &settings.dialplan_contexts, channel)
@@ -182,6 +201,12 @@ fn log(question: &Question<'_>, answer: &Answer) {
             tracing::debug!(realm = %domain, known, "addresses are asked for")
         }
         Question::AddressLists => tracing::debug!("address lists are asked for"),
+        Question::Gateways { profile } => {
+            tracing::debug!(%profile, known, "gateways are asked for")
+        }
+        Question::Reverse(who) => {
+            tracing::debug!(user = %who.user, realm = %who.domain, known, "a far end wants a password")
+        }
         Question::Dialplan(Some(channel)) => {
             let call_id = channel.field("Unique-ID");
             tracing::debug!(

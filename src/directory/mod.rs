@@ -13,8 +13,10 @@ mod http;
 mod networks;
 mod question;
 mod server;
+mod servers;
 mod settings;
 mod strangers;
+mod trunks;
 mod users;
 mod xml;
 
@@ -23,5 +25,6 @@ pub use dialplan::{Bridge, Channel, Dialplan};
 pub use form::Form;
 pub use http::{Desk, reply};
 pub use server::{ListenError, Server};
-pub use settings::{DEFAULT_CONTEXT, FORWARD_CONTEXT, Settings};
+pub use settings::{DEFAULT_CONTEXT, FORWARD_CONTEXT, Settings, TRUNK_CONTEXT};
+pub use trunks::Trunks;
 pub use xml::{Element, Unfit, Value};

@@ -55,11 +55,11 @@ pub fn of_domain(store: &Store, domain: &str) -> Result<Answer, StoreError> {
     })
 }
 
-/// The list of all of them: by domain, so that FreeSWITCH asks for the users; devices without a user name by address.
+/// The lists of all of them, and of trunks. Devices: by domain, so that FreeSWITCH asks for the users; devices without a user name by address.
 ///
 /// # Errors
 /// The store can't be read.
-pub fn lists(store: &Store) -> Result<Answer, StoreError> {
+pub fn lists(store: &Store, trunks: &[std::net::IpAddr]) -> Result<Answer, StoreError> {
     let (mut domains, mut alone) = (BTreeSet::new(), Vec::new());
     for device in known(store)? {
         if device.username.is_some() {
@@ -72,8 +72,12 @@ pub fn lists(store: &Store) -> Result<Answer, StoreError> {
         .iter()
         .filter_map(|domain| Value::new(domain).ok())
         .collect();
-    warn_if_long(domains.len() + alone.len());
-    Ok(Answer::AddressLists { domains, alone })
+    warn_if_long(domains.len() + alone.len() + trunks.len());
+    Ok(Answer::AddressLists {
+        domains,
+        alone,
+        trunks: trunks.iter().copied().map(cidr).collect(),
+    })
 }
 
 fn warn_if_long(entries: usize) {

@@ -16,9 +16,13 @@ pub enum Question<'a> {
     Networks { domain: Cow<'a, str> },
     /// The file acl.conf.
     AddressLists,
+    /// The gateways of a sofia profile.
+    Gateways { profile: Cow<'a, str> },
+    /// A far end wants a password on a call that we make to this user: `reverse-auth-lookup`.
+    Reverse(User<'a>),
     /// Where a call goes; None: its fields contradict one another.
     Dialplan(Option<Channel>),
-    /// Nothing of ours: gateways, groups, voicemail and the like.
+    /// Nothing of ours: groups, voicemail and the like.
     Other,
 }
 
@@ -71,6 +75,10 @@ fn directory<'a>(form: &Form<'a>) -> Question<'a> {
     if action.is_none() && form.last("purpose").as_deref() == Some("network-list") {
         return domain.map_or(Question::Other, |domain| Question::Networks { domain });
     }
+    if action.is_none() && form.last("purpose").as_deref() == Some("gateways") {
+        let profile = form.last("profile");
+        return profile.map_or(Question::Other, |profile| Question::Gateways { profile });
+    }
     if action.is_none() && form.last("purpose").is_some() {
         return Question::Other;
     }
@@ -98,6 +106,7 @@ fn directory<'a>(form: &Form<'a>) -> Question<'a> {
                 }),
             })
         }
+        Some("reverse-auth-lookup") => Question::Reverse(who),
         None | Some("user_call") => Question::User(who),
         Some(_) => Question::Other,
     }
@@ -117,10 +126,9 @@ mod tests {
             "",
             "section=directory",
             "section=directory&user=1001",
-            "section=directory&purpose=gateways&profile=internal",
+            "section=directory&purpose=gateways",
             "section=directory&purpose=publish-vm&user=1001&domain=a",
             "section=directory&action=group_call&group=x&domain=a&user=1",
-            "section=directory&action=reverse-auth-lookup&key=id&user=1&domain=a",
             "section=directory&action=voicemail-lookup&key=id&user=1&domain=a",
             "section=directory&action=event_socket_auth&key=id&user=1&domain=a",
             "section=directory&action=message-count&key=id&user=1&domain=a",
@@ -132,6 +140,19 @@ mod tests {
         for body in others {
             assert_eq!(read(body), Question::Other, "{body}");
         }
+    }
+
+    #[test]
+    fn gateways_and_reverse_look_ups() {
+        let body = "section=directory&Event-Name=REQUEST_PARAMS&purpose=gateways&profile=trunk";
+        assert_eq!(
+            read(body),
+            Question::Gateways {
+                profile: "trunk".into()
+            }
+        );
+        let body = "section=directory&action=reverse-auth-lookup&key=id&user=1&domain=a";
+        assert!(matches!(read(body), Question::Reverse(who) if who.user == "1"));
     }
 
     #[test]

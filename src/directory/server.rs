@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::dialplan::Dialplan;
 use super::http::{self, Desk};
 use super::settings::Settings;
+use super::trunks::Trunks;
 use crate::http::{Limits, Listener};
 use crate::store::Store;
 
@@ -65,6 +66,13 @@ impl Server {
     #[must_use]
     pub fn with_dialplan(mut self, dialplan: Arc<dyn Dialplan>) -> Self {
         self.desk = self.desk.with_dialplan(dialplan);
+        self
+    }
+
+    /// Lets it answer for gateways and for trunks' addresses, too.
+    #[must_use]
+    pub fn with_trunks(mut self, trunks: Arc<dyn Trunks>) -> Self {
+        self.desk = self.desk.with_trunks(trunks);
         self
     }
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::answer::{Answer, User};
+use super::answer::{Answer, Secret, User};
 use super::digest::A1;
 use super::question::{self, Proof};
+use super::servers;
 use super::settings::Settings;
 use super::xml::{Unfit, Value};
 use crate::documents::{AuthMethod, Device};
@@ -36,10 +37,18 @@ pub fn prove(store: &Store, settings: &Settings, proof: &Proof<'_>) -> Result<An
         );
         return Ok(Answer::NotFound);
     }
-    let Some(found) = find(store, who)? else {
-        return Ok(Answer::NotFound);
+    // A device wins a clash, be it disabled.
+    let found = match find(store, who)? {
+        Sought::Device(found) => Ok(found),
+        Sought::Nothing => return Ok(Answer::NotFound),
+        Sought::NoDevice => match servers::find(store, who)? {
+            Some(server) => Err(server),
+            None => return Ok(Answer::NotFound),
+        },
     };
-    if found.device.sip.method == AuthMethod::Ip {
+    if let Ok(found) = &found
+        && found.device.sip.method == AuthMethod::Ip
+    {
         tracing::debug!(user = %who.user, realm = %who.domain, "this device calls by its address, not by a password");
         return Ok(Answer::NotFound);
     }
@@ -53,13 +62,23 @@ pub fn prove(store: &Store, settings: &Settings, proof: &Proof<'_>) -> Result<An
         .as_deref()
         .filter(|realm| same(&who.domain, Some(realm)));
     let realm = realm.unwrap_or(&who.domain);
-    let password = found.device.sip.password().unwrap_or_default();
-    let Some(a1) = A1::of(username, realm, password) else {
-        tracing::warn!(user = %who.user, realm = %who.domain, "this device has no password and can't register");
+    let a1 = match &found {
+        Ok(found) => A1::of(
+            username,
+            realm,
+            found.device.sip.password().unwrap_or_default(),
+        ),
+        Err(server) => server.a1(username, realm),
+    };
+    let Some(a1) = a1 else {
+        tracing::warn!(user = %who.user, realm = %who.domain, "this device or PBX has no password and can't register");
         return Ok(Answer::NotFound);
     };
     let profile = proof.profile.as_deref().unwrap_or(&settings.sip_profile);
-    Ok(written(&found, settings, who, a1, profile))
+    Ok(match &found {
+        Ok(found) => written(found, settings, who, a1, profile),
+        Err(server) => server.written(settings, who, a1),
+    })
 }
 
 /// What is known of a user, asked for anything but a password.
@@ -71,8 +90,16 @@ pub fn describe(
     settings: &Settings,
     who: &question::User<'_>,
 ) -> Result<Answer, StoreError> {
-    let Some(found) = find(store, who)? else {
-        return Ok(Answer::NotFound);
+    let found = match find(store, who)? {
+        Sought::Device(found) => found,
+        Sought::Nothing => return Ok(Answer::NotFound),
+        Sought::NoDevice => {
+            let Some(server) = servers::find(store, who)? else {
+                return Ok(Answer::NotFound);
+            };
+            let a1 = server.a1(&who.user, &who.domain);
+            return Ok(server.written(settings, who, a1.unwrap_or_else(A1::unknowable)));
+        }
     };
     let sip = &found.device.sip;
     let password = sip
@@ -84,21 +111,64 @@ pub fn describe(
     Ok(written(&found, settings, who, a1, &settings.sip_profile))
 }
 
-fn find(store: &Store, who: &question::User<'_>) -> Result<Option<Found>, StoreError> {
+/// Name and password for a far end that asks for one on a call of ours to this user.
+///
+/// # Errors
+/// The store can't be read.
+pub fn reverse(store: &Store, who: &question::User<'_>) -> Result<Answer, StoreError> {
+    let answer = |user: &str, password: &str| -> Result<Answer, Unfit> {
+        Ok(Answer::Reverse {
+            id: Value::new(&who.user)?,
+            domain: Value::new(&who.domain)?,
+            user: Value::new(user)?,
+            password: Secret(Value::new(password)?),
+        })
+    };
+    let answer = match find(store, who)? {
+        Sought::Nothing => None,
+        Sought::Device(found) => {
+            let pair = found.device.sip.username().zip(found.device.sip.password());
+            pair.map(|(user, password)| answer(user, password))
+        }
+        Sought::NoDevice => {
+            let server = servers::find(store, who)?;
+            let pair = server.as_ref().and_then(servers::Found::secret);
+            pair.map(|(user, password)| answer(user, password))
+        }
+    };
+    Ok(match answer {
+        Some(Ok(answer)) => answer,
+        Some(Err(unfit)) => {
+            tracing::warn!(user = %who.user, realm = %who.domain, error = %unfit, "the password can't be told to FreeSWITCH");
+            Answer::NotFound
+        }
+        None => Answer::NotFound,
+    })
+}
+
+/// What a name stands for among the devices.
+enum Sought {
+    Device(Found),
+    /// A device that is not to be found: disabled, or of a disabled account.
+    Nothing,
+    NoDevice,
+}
+
+fn find(store: &Store, who: &question::User<'_>) -> Result<Sought, StoreError> {
     let Some((account, id)) = store.device_by_address(&who.user, &who.domain)? else {
-        return Ok(None);
+        return Ok(Sought::NoDevice);
     };
     let Some(device) = store.device(&account, &id)? else {
-        return Ok(None);
+        return Ok(Sought::NoDevice);
     };
     let enabled = store
         .account(&account)?
         .is_some_and(|account| account.is_enabled());
     if !enabled || !device.is_enabled() {
         tracing::info!(account_id = %account, device_id = %id, "the device or its account is disabled");
-        return Ok(None);
+        return Ok(Sought::Nothing);
     }
-    Ok(Some(Found {
+    Ok(Sought::Device(Found {
         account,
         id,
         device,

@@ -295,6 +295,12 @@ pub struct Gateway {
     pub invite_parameters: InviteParameters,
     /// Only calls from its own port are its own.
     pub force_port: bool,
+    /// The carrier wants REGISTER: calls go through a gateway of FreeSWITCH's, which is made on every node.
+    pub register: bool,
+    /// Seconds that a registration is asked for.
+    pub expire_seconds: Option<u32>,
+    /// Seconds between two SIP OPTIONS; None: it is not asked how it is.
+    pub ping_s: Option<u32>,
     pub emergency: Option<bool>,
     pub from: FromFormat,
 }
@@ -415,6 +421,12 @@ struct GatewayFields {
     #[serde(deserialize_with = "flag")]
     force_port: Option<bool>,
     #[serde(deserialize_with = "flag")]
+    register: Option<bool>,
+    #[serde(deserialize_with = "count")]
+    expire_seconds: Option<u32>,
+    #[serde(deserialize_with = "count")]
+    ping: Option<u32>,
+    #[serde(deserialize_with = "flag")]
     emergency: Option<bool>,
     #[serde(deserialize_with = "flag")]
     format_from_uri: Option<bool>,
@@ -449,6 +461,9 @@ impl<'de> Deserialize<'de> for Gateway {
             custom_sip_interface: fields.custom_sip_interface,
             invite_parameters: fields.invite_parameters,
             force_port: fields.force_port == Some(true),
+            register: fields.register == Some(true),
+            expire_seconds: fields.expire_seconds.filter(|seconds| *seconds > 0),
+            ping_s: fields.ping.filter(|seconds| *seconds > 0),
             emergency: fields.emergency,
             from: FromFormat {
                 format_from_uri: fields.format_from_uri,

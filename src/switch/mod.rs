@@ -26,8 +26,9 @@ pub use context::Allowed;
 pub use facade::{StartError, Switch, SwitchSettings};
 pub use listener::ListenError;
 pub use node::{
-    ChannelSink, DownReason, Following, HANDOFF_MARK, HANDOFF_VALUE, Node, NodeSettings, NodeState,
-    Pace, PresentChannel, Reach, RegistrationEvent, RegistrationSink, Unregistered,
+    ChannelSink, DownReason, Following, GatewayEvent, GatewayRow, HANDOFF_MARK, HANDOFF_VALUE,
+    Node, NodeGateways, NodeSettings, NodeState, Pace, PresentChannel, Reach, RegistrationEvent,
+    RegistrationSink, Unregistered,
 };
 pub use notify::{Mailbox, Notification, NotifyError, Registered};
 pub use wire::{CommandFailure, JobFailure};

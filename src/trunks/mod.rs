@@ -2,6 +2,7 @@
 
 pub mod carriers;
 pub mod fraud;
+pub mod gateways;
 pub mod health;
 pub mod ledger;
 

@@ -9,15 +9,19 @@ mod carrier;
 mod expressions;
 mod form;
 mod index;
+mod key;
 mod pool;
 mod select;
 mod sender;
 mod shape;
+mod switch_gateway;
 mod table;
 mod wanted;
 
 pub use carrier::{Carrier, Derived, ResourceSource};
+pub use key::GatewayKey;
 pub use sender::{Hosts, Matched, Origin, Sender, folded};
+pub use switch_gateway::SwitchGateway;
 pub use table::Table;
 pub use wanted::{Candidate, Wanted};
 

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use super::super::wire::{Answer, CommandFailure, CommandQueue, JobFailure, Jobs};
 use super::adrift::Adrift;
+use super::gateways::GatewayEvent;
 use super::legs::Legs;
 use super::settings::NodeSettings;
 use super::state::NodeState;
@@ -15,6 +16,9 @@ use crate::types::NodeName;
 
 /// Background jobs that may run on one node at once.
 const JOBS_AT_ONCE: usize = 64;
+
+/// Events of gateways that a slow listener may be behind.
+const GATEWAY_EVENTS: usize = 256;
 
 /// A FreeSWITCH node that we are connected to, or try to be. Cheap to clone; the connection
 /// behind it comes and goes.
@@ -30,6 +34,7 @@ pub(super) struct Shared {
     pub(super) adrift: Adrift,
     /// The `Core-UUID` of the last connection: another one means that FreeSWITCH was restarted.
     pub(super) last_core: Mutex<Option<Arc<str>>>,
+    pub(super) gateways: broadcast::Sender<GatewayEvent>,
 }
 
 impl Node {
@@ -42,6 +47,7 @@ impl Node {
             legs: Legs::default(),
             adrift: Adrift::default(),
             last_core: Mutex::new(None),
+            gateways: broadcast::Sender::new(GATEWAY_EVENTS),
         }))
     }
 
@@ -60,6 +66,12 @@ impl Node {
     #[must_use]
     pub fn state(&self) -> watch::Receiver<NodeState> {
         self.0.state.subscribe()
+    }
+
+    /// What happens to the node's gateways from now on. Who falls behind reads them anew.
+    #[must_use]
+    pub fn gateway_events(&self) -> broadcast::Receiver<GatewayEvent> {
+        self.0.gateways.subscribe()
     }
 
     /// Calls that this node has parked for us and that we drive.

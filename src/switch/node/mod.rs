@@ -2,6 +2,7 @@
 
 mod adrift;
 mod channels;
+mod gateways;
 mod handle;
 mod legs;
 mod park;
@@ -17,6 +18,7 @@ mod state;
 mod take;
 
 pub use channels::{ChannelSink, Following, PresentChannel};
+pub use gateways::{GatewayEvent, GatewayRow, NodeGateways};
 pub use handle::Node;
 pub(crate) use park::{Claim, claim, claim_id};
 pub use park::{HANDOFF_MARK, HANDOFF_VALUE};

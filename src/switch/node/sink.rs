@@ -12,6 +12,7 @@ use super::super::forged::is_forged;
 use super::super::wire::{CommandQueue, FrameSink};
 use super::adrift;
 use super::channels;
+use super::gateways;
 use super::handle::Node;
 use super::legs::Delivery;
 use super::park;
@@ -110,7 +111,11 @@ impl FrameSink for NodeSink {
         match event.name() {
             "HEARTBEAT" => self.pulse.beat(),
             "BACKGROUND_JOB" => self.node.0.jobs.finished(&event),
-            "CUSTOM" => self.registration(&event),
+            "CUSTOM" => match gateways::read(&event) {
+                // Nobody may be listening.
+                Some(told) => drop(self.node.0.gateways.send(told)),
+                None => self.registration(&event),
+            },
             "SHUTDOWN" => tracing::warn!(node = %self.node.name(), "FreeSWITCH is shutting down"),
             "CHANNEL_PARK" => self.parked(event),
             _ => self.deliver(event),

@@ -11,7 +11,6 @@
 
 mod arrange;
 mod circuit;
-mod key;
 #[cfg(test)]
 mod tests;
 
@@ -25,9 +24,9 @@ use tokio::time::Instant;
 use crate::routing::carriers::{Candidate, ResourceSource};
 use crate::types::HangupCause;
 
+pub use crate::routing::carriers::GatewayKey;
 use circuit::Circuit;
 pub use circuit::{Mark, State};
-pub use key::GatewayKey;
 
 /// When a gateway is left out, and when it is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -178,16 +178,3 @@ async fn a_gateway_with_another_server_begins_anew() {
     world.health.keep(&[]);
     assert!(world.health.snapshot().is_empty());
 }
-
-#[test]
-fn names_that_a_switch_can_hold() {
-    assert_eq!(key("main", 2).switch_name(), "lf.installation.main.2");
-    let odd = key("a,b'c", 0).switch_name();
-    assert!(GatewayKey::is_ours(&odd) && odd.len() == 35, "{odd}");
-    assert!(
-        odd.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
-    );
-    assert_ne!(odd, key("a,b'c", 1).switch_name());
-    assert_ne!(key("a.b", 0).switch_name(), "lf.installation.a.b.0");
-}

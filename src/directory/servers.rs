@@ -1,0 +1,112 @@
+//! Customers' PBXs that register, or call with a password (trunkstore specification 6.1, 6.2).
+
+use std::sync::Arc;
+
+use super::answer::{Answer, User};
+use super::digest::A1;
+use super::question;
+use super::settings::Settings;
+use super::xml::{Unfit, Value};
+use crate::documents::{Account, AuthMethod, Connectivity, Server};
+use crate::store::{Store, StoreError};
+use crate::types::{AccountId, DocumentId};
+
+/// An enabled server with the method `password`, of an enabled account.
+pub struct Found {
+    account_id: AccountId,
+    account: Arc<Account>,
+    id: DocumentId,
+    document: Arc<Connectivity>,
+    place: usize,
+}
+
+/// The server whose credentials are `user@domain`; a disabled one is not found.
+///
+/// # Errors
+/// The store can't be read.
+pub fn find(store: &Store, who: &question::User<'_>) -> Result<Option<Found>, StoreError> {
+    let Some((account_id, id, place)) = store.server_by_address(&who.user, &who.domain)? else {
+        return Ok(None);
+    };
+    let Some(account) = store.account(&account_id)? else {
+        return Ok(None);
+    };
+    let Some(document) = store.connectivity(&account_id, &id)? else {
+        return Ok(None);
+    };
+    let found = Found {
+        account_id,
+        account,
+        id,
+        document,
+        place,
+    };
+    let Some(server) = found.server() else {
+        return Ok(None);
+    };
+    if !found.account.is_enabled() || !server.is_enabled() {
+        tracing::info!(account_id = %found.account_id, connectivity_id = %found.id, server = place, "the PBX or its account is disabled");
+        return Ok(None);
+    }
+    let by_password = server.auth.method == AuthMethod::Password;
+    Ok(by_password.then_some(found))
+}
+
+impl Found {
+    fn server(&self) -> Option<&Server> {
+        self.document.servers.get(self.place)
+    }
+
+    /// None: the empty password, which would let everybody in.
+    pub fn a1(&self, user: &str, realm: &str) -> Option<A1> {
+        let password = self.server()?.auth.password.as_ref()?;
+        A1::of(user, realm, password.reveal())
+    }
+
+    /// What FreeSWITCH is told of it.
+    pub fn written(&self, settings: &Settings, who: &question::User<'_>, a1: A1) -> Answer {
+        match self.user(settings, who, a1) {
+            Ok(user) => Answer::User(Box::new(user)),
+            Err(unfit) => {
+                tracing::warn!(
+                    account_id = %self.account_id, connectivity_id = %self.id, server = self.place, error = %unfit,
+                    "this PBX can't be told to FreeSWITCH"
+                );
+                Answer::NotFound
+            }
+        }
+    }
+
+    fn user(&self, settings: &Settings, who: &question::User<'_>, a1: A1) -> Result<User, Unfit> {
+        let account = self.account_id.as_str();
+        let realm = self.account.realm.as_deref().unwrap_or(&who.domain);
+        let place = self.place.to_string();
+        let variables = [
+            ("user_context", &*settings.trunk_context),
+            ("accountcode", account),
+            ("lf_account_id", account),
+            ("lf_account_realm", realm),
+            ("lf_authorizing_type", "sys_info"),
+            ("lf_authorizing_id", self.id.as_str()),
+            ("lf_server_index", &place),
+            ("lf_username", &who.user),
+            ("lf_realm", &who.domain),
+        ];
+        let written = variables.map(|(name, value)| Ok((name, Value::new(value)?)));
+        Ok(User {
+            id: Value::new(&who.user)?,
+            domain: Value::new(&who.domain)?,
+            a1,
+            // Calls to a PBX say which number is meant, which only we know how to write.
+            dial_string: None,
+            cacheable_ms: settings.cacheable_ms,
+            variables: written.into_iter().collect::<Result<_, Unfit>>()?,
+        })
+    }
+
+    /// Name and password for a far end that asks for one on a call of ours.
+    pub fn secret(&self) -> Option<(&str, &str)> {
+        let auth = &self.server()?.auth;
+        Some((auth.user.as_deref()?, auth.password.as_ref()?.reveal()))
+    }
+}

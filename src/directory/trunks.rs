@@ -1,0 +1,41 @@
+//! What FreeSWITCH asks about trunks: gateways of carriers, and addresses that need no password.
+
+use std::net::IpAddr;
+
+use super::answer::{Answer, GatewayEntry};
+use super::xml::{Unfit, Value};
+use crate::routing::carriers::SwitchGateway;
+
+/// Who knows the trunks. Answers at once.
+pub trait Trunks: Send + Sync {
+    /// Gateways that a sofia profile is to have.
+    fn gateways(&self, profile: &str) -> Vec<SwitchGateway>;
+
+    /// Addresses of carriers, and of PBXs that prove themselves by theirs.
+    fn trusted(&self) -> Vec<IpAddr>;
+}
+
+/// The gateways of a profile; "not found" for none, so that static ones are looked for.
+pub fn gateways(trunks: &dyn Trunks, profile: &str) -> Answer {
+    let entry = |gateway: &SwitchGateway| match written(gateway) {
+        Ok(entry) => Some(entry),
+        Err(unfit) => {
+            tracing::warn!(gateway = %gateway.key, error = %unfit, "this gateway can't be told to FreeSWITCH");
+            None
+        }
+    };
+    let entries: Vec<_> = trunks.gateways(profile).iter().filter_map(entry).collect();
+    if entries.is_empty() {
+        return Answer::NotFound;
+    }
+    Answer::Gateways(entries)
+}
+
+fn written(gateway: &SwitchGateway) -> Result<GatewayEntry, Unfit> {
+    let params = gateway.params.iter();
+    let params = params.map(|(name, value)| Ok((*name, Value::new(value)?)));
+    Ok(GatewayEntry {
+        name: Value::new(&gateway.name)?,
+        params: params.collect::<Result<_, Unfit>>()?,
+    })
+}
