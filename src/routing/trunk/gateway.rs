@@ -9,7 +9,7 @@ use super::hosted::Calling;
 use super::pbx;
 use super::request::{Party, Request};
 use crate::documents::{Account, Gateway, Resource};
-use crate::routing::carriers::Candidate;
+use crate::routing::carriers::{Candidate, GatewayKey, SwitchGateway};
 use crate::routing::numbers::{Normalizer, npan, one_npan};
 use crate::routing::privacy;
 use crate::routing::{DialLeg, DialString, Endpoint, Explain, InvalidUri, Variables, clean};
@@ -170,6 +170,9 @@ impl Leg<'_, '_> {
     }
 
     fn endpoint(&self) -> Result<Endpoint, InvalidUri> {
+        if let Some(gateway) = self.registered() {
+            return Endpoint::gateway(&gateway.name, &self.user());
+        }
         let profile = self.gateway.custom_sip_interface.as_deref();
         let profile = profile.map(|p| p.trim_start_matches("sofia/").trim_end_matches('/'));
         let profile = profile.filter(|profile| !profile.is_empty());
@@ -181,6 +184,21 @@ impl Leg<'_, '_> {
             None => self.uri()?,
         };
         Endpoint::sofia(profile, &uri)
+    }
+
+    /// A carrier that wants REGISTER is called over the gateway that every node has for it; FreeSWITCH puts the gateway's
+    /// proxy behind the number.
+    fn registered(&self) -> Option<SwitchGateway> {
+        let carrier = &self.candidate.resource;
+        let key = GatewayKey::new(
+            &carrier.account,
+            &carrier.document_id,
+            self.candidate.gateway,
+        );
+        let profile = &self.request.trunk().carrier_profile;
+        let registers = self.gateway.register && self.gateway.route.is_none();
+        let made = registers.then(|| SwitchGateway::of(&key, self.gateway, profile))?;
+        made.filter(|made| made.registers)
     }
 
     fn uri(&self) -> Result<String, InvalidUri> {
