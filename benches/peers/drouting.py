@@ -78,7 +78,7 @@ def tables(folder, rules):
                   "gwlist(string) description(string,null)\n")
         for at, line in enumerate(rules):
             prefix, carrier = line.split("\t")
-            out.write(f"{at + 1}:0:{prefix}::{1 + int(carrier) % 90}:0:{int(carrier) + 1}:\n")
+            out.write(f"{at + 1}:0:{prefix}:\\0:{1 + int(carrier) % 90}:0:{int(carrier) + 1}:\n")
 
 
 def free_port():
