@@ -35,6 +35,8 @@ mod dial;
 mod suite;
 #[path = "vectors/trunkstore.rs"]
 mod trunkstore;
+#[path = "vectors/trunkstore_compare.rs"]
+mod trunkstore_compare;
 #[path = "vectors/trunkstore_world.rs"]
 mod trunkstore_world;
 

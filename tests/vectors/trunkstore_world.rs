@@ -14,10 +14,8 @@ use linefinder::routing::trunk::limits::Used;
 use linefinder::routing::trunk::numbers::did;
 use linefinder::routing::trunk::{Place, UnitDirection, UnitWanted, Unreadable, World};
 use linefinder::types::{AccountId, DocumentId, NodeName};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-
-use crate::compare::text;
-use crate::devices::typed;
 
 /// The time at which every case happens, Unix seconds.
 pub const NOW: i64 = 1_800_000_000;
@@ -49,6 +47,17 @@ struct ActiveCall {
     other_leg: Option<String>,
 }
 
+fn typed<T: DeserializeOwned>(value: &Value) -> T {
+    serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{error} in {value}"))
+}
+
+/// Texts as they are, other values as JSON.
+fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
@@ -64,7 +73,7 @@ fn document(value: &Value) -> DocumentId {
 fn registration(value: &Value) -> Registration {
     let lower = |key: &str| text(&value[key]).to_lowercase();
     Registration {
-        node: NodeName::new("fs1").unwrap(),
+        node: NodeName::new(value["node"].as_str().unwrap_or("fs1")).unwrap(),
         profile: value["profile"].as_str().unwrap_or("internal").to_owned(),
         user: lower("user"),
         realm: lower("realm"),
