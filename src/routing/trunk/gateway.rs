@@ -283,7 +283,7 @@ impl Leg<'_, '_> {
         v.set_display_name("origination_caller_id_name", &name.unwrap_or_default());
         let sent = self.number();
         v.set_number("origination_callee_id_number", &sent);
-        v.set_display_name("origination_callee_id_name", &sent);
+        v.set_number("origination_callee_id_name", &sent);
         if let Some(kind @ ("rpid" | "pid" | "none")) = self.gateway.caller_id_type.as_deref() {
             v.set("sip_cid_type", kind);
         }

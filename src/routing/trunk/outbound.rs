@@ -173,12 +173,8 @@ fn to_uri(
         Ok(endpoint) => {
             let mut variables = Variables::default();
             let caller = &failover.caller;
-            let name = match &*caller.name {
-                "" => &caller.number,
-                name => name,
-            };
             variables.set_number("origination_caller_id_number", &caller.number);
-            variables.set_display_name("origination_caller_id_name", name);
+            pbx::shown_name(&caller.name, &caller.number, &mut variables);
             pbx::timers(&attempt, &mut variables);
             variables.set_bool("outbound_redirect_fatal", true);
             variables.set("accountcode", failover.account.as_str());

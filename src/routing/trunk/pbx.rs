@@ -256,12 +256,8 @@ pub(super) fn timers(attempt: &Attempt, variables: &mut Variables) {
 /// Who calls, and who is said to be called.
 fn identity(call: &PbxCall<'_>, levels: &Levels<'_>, variables: &mut Variables) {
     let number = shown_number(&call.caller.number, levels);
-    let name = match &*call.caller.name {
-        "" => &number,
-        name => name,
-    };
     variables.set_number("origination_caller_id_number", &number);
-    variables.set_display_name("origination_caller_id_name", name);
+    shown_name(&call.caller.name, &number, variables);
     // The number's own caller id is how the called side is shown, not the caller.
     if let Some(entry) = levels.entry {
         let callee = &entry.caller_id;
@@ -270,6 +266,14 @@ fn identity(call: &PbxCall<'_>, levels: &Levels<'_>, variables: &mut Variables) 
             "callee_id_number",
             callee.number.as_deref().unwrap_or_default(),
         );
+    }
+}
+
+/// A caller without a name shows the number in its place, which keeps its `+` as no name would.
+pub(super) fn shown_name(name: &str, number: &str, variables: &mut Variables) {
+    match name {
+        "" => variables.set_number("origination_caller_id_name", number),
+        name => variables.set_display_name("origination_caller_id_name", name),
     }
 }
 
