@@ -180,7 +180,7 @@ impl Daemon {
         let api = api.map(|server| tokio::spawn(server.run(self.shutdown.clone())));
         let metrics = self.metrics.take();
         let metrics = metrics.map(|server| tokio::spawn(server.run(self.shutdown.clone())));
-        let mut told = status::line(&self.switch);
+        let mut told = status::line(&self.switch, &self.store.health());
         systemd.ready(&told);
         tracing::info!(status = told, "ready");
         let reaper = ledger::reap(
@@ -196,7 +196,7 @@ impl Daemon {
                 () = self.shutdown.cancelled() => break,
                 Some(call) = self.incoming.recv() => self.take(call, &calls, &let_go),
                 _ = look.tick() => {
-                    let now = status::line(&self.switch);
+                    let now = status::line(&self.switch, &self.store.health());
                     if now != told {
                         systemd.status(&now);
                         told = now;

@@ -22,6 +22,8 @@ pub fn of_store(kind: DocumentType, error: StoreError) -> Refusal {
             let message = format!("expected {expected}");
             Refusal::invalid(vec![FieldError::new(field, "invalid", message)])
         }
+        // it has said so itself, once
+        StoreError::DiskFull(_) => Refusal::disk_full(),
         StoreError::Disk(why) if is_full(&why) => {
             tracing::error!(error = why, "the disk is full; nothing was changed");
             Refusal::disk_full()
