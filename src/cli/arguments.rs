@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::types::AccountId;
+use crate::documents::DocumentType;
+use crate::types::{AccountId, DocumentId};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -96,6 +97,16 @@ pub enum Command {
                             linefinder export | grep callflow"
     )]
     Export(Export),
+    /// Who changed a document, when and what; and make it again what it was. With the daemon stopped.
+    #[command(
+        after_help = "Secrets are not shown. Going back is one more write, so that it can be undone too; what was deleted comes back \
+                            as what it was.\n\n\
+                            Examples:\n  \
+                            linefinder history device desk --account acme\n  \
+                            linefinder history account acme --json\n  \
+                            linefinder history device desk --account acme --undo 3"
+    )]
+    History(History),
     /// Make, look at and bring back backups of the store.
     #[command(
         subcommand,
@@ -137,6 +148,34 @@ pub enum Command {
         after_help = "Example:\n  linefinder completions bash > /etc/bash_completion.d/linefinder"
     )]
     Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Args)]
+pub struct History {
+    /// The kind of document: account, user, device, callflow and so on.
+    #[arg(value_name = "TYPE")]
+    pub kind: DocumentType,
+
+    pub id: DocumentId,
+
+    /// The account of the document; needed when several have one of this id, and when it is deleted.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: Option<AccountId>,
+
+    /// Make the document what it was at this revision (the first column).
+    #[arg(long, value_name = "REVISION")]
+    pub undo: Option<u64>,
+
+    /// Revisions to show, the newest first.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub limit: usize,
+
+    #[arg(long)]
+    pub json: bool,
+
+    /// The store's folder, instead of the configuration's.
+    #[arg(long, value_name = "FOLDER")]
+    pub store: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -78,7 +78,9 @@ impl From<StoreError> for Failure {
             StoreError::Damaged { .. }
             | StoreError::Backup { .. }
             | StoreError::Invalid { .. }
-            | StoreError::Duplicate { .. } => Exit::Data,
+            | StoreError::Duplicate { .. }
+            | StoreError::Conflict { .. }
+            | StoreError::Descendants { .. } => Exit::Data,
             StoreError::Open { .. } => Exit::CantCreate,
             StoreError::Io(error) => io_exit(error),
             _ => Exit::Io,

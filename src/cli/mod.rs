@@ -7,6 +7,7 @@ mod call;
 mod check;
 mod demo;
 mod exit;
+mod history;
 mod open;
 mod output;
 mod route;
@@ -58,6 +59,7 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Account(asked) => account::account(file, &asked),
         Command::Import(import) => transfer::import(file, &import),
         Command::Export(export) => transfer::export(file, &export),
+        Command::History(asked) => history::history(file, &asked),
         Command::Backup(asked) => backup::backup(file, &asked),
         Command::Compact(of) => backup::compact(file, &of),
         Command::Check(check) => check::check(file, &check),

@@ -2,8 +2,9 @@
 
 use super::change::{Applied, Expect, Revision, Rules};
 use super::core::{Core, Door};
-use super::disk::{Batch, Disk};
+use super::disk::Batch;
 use super::error::StoreError;
+use super::history::{self, Event};
 use super::index_keys::{self, TREE};
 use super::indexes::{self, IndexEntry};
 use super::prepare::{Prepared, PreparedDocument};
@@ -32,7 +33,7 @@ pub(super) fn apply(
     for (key, expect) in &prepared.expect {
         refuse_unexpected(core, key, *expect)?;
     }
-    let (batch, applied) = plan(&core.disk, door.sequence, prepared, checks)?;
+    let (batch, applied) = plan(core, door.sequence, prepared, checks)?;
     if !batch.is_empty() {
         core.write(&batch)?;
         door.sequence = applied.sequence;
@@ -58,11 +59,14 @@ fn refuse_unexpected(core: &Core, key: &DocumentKey, expect: Expect) -> Result<(
 }
 
 fn plan(
-    disk: &Disk,
+    core: &Core,
     sequence: u64,
     prepared: &Prepared,
     checks: Checks,
 ) -> Result<(Batch, Applied), StoreError> {
+    let disk = &core.disk;
+    // What was never deleted has no history before its first write.
+    let deletions = disk.holds(keys::DELETED)?;
     let mut stored_now = Vec::with_capacity(prepared.writes.len());
     let mut view = View::new(disk);
     let mut sequence = sequence;
@@ -93,8 +97,27 @@ fn plan(
         sequence += 1;
         let revision = Revision {
             sequence,
-            count: old.as_ref().map_or(0, |o| o.revision.count) + 1,
+            count: 1 + match &old {
+                Some(old) => old.revision.count,
+                None if deletions => history::last_count(disk, &stored)?,
+                None => 0,
+            },
         };
+        // An import that makes documents leaves no history: that would be as large as the documents again.
+        let kept = history::is_kept(key.kind) && core.history_kept > 0;
+        if kept && (checks == Checks::Here || old.is_some()) {
+            let event = Event {
+                revision,
+                at: prepared.at,
+                author: prepared.author.as_ref(),
+                deleted: write.is_none(),
+                before: old.as_ref().map(|old| old.json.as_slice()),
+            };
+            history::remember(&mut view, &stored, &event, core.history_kept)?;
+            if write.is_none() {
+                history::note_deleted(&mut view, &stored, sequence)?;
+            }
+        }
         let old_chunks = old.map_or(0, |o| o.chunks);
         write_document(&mut view, &stored, write.as_ref(), old_chunks, revision);
         stored_now.push((key.clone(), revision));

@@ -13,6 +13,7 @@ use super::keys;
 use super::lookups::Lookup;
 use super::reads::Decoded;
 use super::registrations::Registrations;
+use super::settings::StoreSettings;
 
 /// Look-ups held for each document held: an address, a number or an owner list is asked for as often as a document.
 const LOOKUPS_PER_DOCUMENT: usize = 2;
@@ -30,6 +31,8 @@ pub(super) struct Core {
     pub(super) lookups: Cache<Lookup>,
     pub(super) registrations: Registrations,
     pub(super) path: PathBuf,
+    /// Writes of each document that its history keeps.
+    pub(super) history_kept: u64,
     door: Mutex<Door>,
     /// Number of the last write that readers can see.
     last: AtomicU64,
@@ -38,7 +41,8 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(disk: Disk, path: PathBuf, cache_documents: usize, sequence: u64) -> Self {
+    pub(super) fn new(disk: Disk, settings: &StoreSettings, sequence: u64) -> Self {
+        let cache_documents = settings.cache_documents;
         let generations = Arc::new(Generations::new());
         let lookups = cache_documents.saturating_mul(LOOKUPS_PER_DOCUMENT);
         Self {
@@ -47,7 +51,8 @@ impl Core {
             lookups: Cache::new(lookups, Arc::clone(&generations)),
             generations,
             registrations: Registrations::default(),
-            path,
+            path: settings.path.clone(),
+            history_kept: settings.history,
             door: Mutex::new(Door { sequence }),
             last: AtomicU64::new(sequence),
             changes: watch::Sender::new(sequence),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::change::{HistoryEntry, Stored, Tree};
+use super::change::{Stored, Tree};
 use super::error::StoreError;
 use super::handle::Store;
 use super::index_keys::{CONFERENCE, HOTDESK, MAILBOX};
@@ -238,17 +238,6 @@ impl Store {
         number: &str,
     ) -> Result<Vec<DocumentId>, StoreError> {
         self.core().ids_by_word(CONFERENCE, account, number)
-    }
-
-    /// Writes of a document, newest first, as far back as they are kept.
-    /// # Errors
-    /// The disk, or a damaged record.
-    pub fn history(
-        &self,
-        _key: &DocumentKey,
-        _limit: usize,
-    ) -> Result<Vec<HistoryEntry>, StoreError> {
-        Ok(Vec::new())
     }
 
     /// Tells the number of the last write that reached the disk, for those who follow with [`Store::changes_after`].

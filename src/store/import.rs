@@ -5,11 +5,12 @@ use std::io::BufRead;
 
 use super::apply::{self, Checks};
 use super::backup;
-use super::change::{ImportProblem, ImportReport};
+use super::change::{Author, ImportProblem, ImportReport, Rules, Via};
 use super::core::Core;
 use super::error::StoreError;
 use super::import_checks::FileChecks;
 use super::lines::{self, Lines, Read};
+use super::open::now_s;
 use super::prepare::{self, Prepared, PreparedDocument};
 use super::spool::{Spool, Spooled};
 use super::{indexes, keys};
@@ -40,7 +41,13 @@ pub(super) fn import(
         return Ok(report);
     }
     let mut spooled = spool.read()?;
-    let mut batch = Prepared::default();
+    let fresh = || Prepared {
+        rules: Rules::Import,
+        author: Some(Author::via(Via::Import)),
+        at: now_s(),
+        ..Prepared::default()
+    };
+    let mut batch = fresh();
     let mut bytes = 0;
     while let Some(next) = spooled.next()? {
         if bad.remove(&next.line) {
@@ -49,7 +56,7 @@ pub(super) fn import(
         bytes += next.json.len();
         add(&mut batch, next)?;
         if batch.writes.len() >= BATCH || bytes >= BATCH_BYTES {
-            report.imported += write(core, &mut door, std::mem::take(&mut batch))?;
+            report.imported += write(core, &mut door, std::mem::replace(&mut batch, fresh()))?;
             bytes = 0;
         }
     }

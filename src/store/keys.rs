@@ -12,6 +12,8 @@
 //! any other                         index entries, see `index_keys`
 //! ```
 
+use std::ops::Bound;
+
 use super::index_keys;
 pub(super) use super::index_keys::document_of as document_of_index;
 use crate::documents::{DocumentKey, DocumentType};
@@ -24,6 +26,8 @@ pub(super) const SEQUENCE: &[u8] = b"msequence";
 pub(super) const STORE_ID: &[u8] = b"mid";
 /// Which indexes there are; see [`super::indexes::VERSION`].
 pub(super) const INDEXES: &[u8] = b"mindexes";
+/// How many documents were deleted whose history was kept.
+pub(super) const DELETED: &[u8] = b"mdeleted";
 /// The tags of all index entries.
 pub(super) const INDEX_TAGS: &[u8] = b"RaAnINGPQOMKXTSUHCEWVvJDBFg";
 pub(super) const DOCUMENTS: &[u8] = b"d";
@@ -103,6 +107,12 @@ pub(super) fn documents_of(kind: DocumentType, account: Option<&AccountId>) -> V
     prefix
 }
 
+/// All keys that begin with `prefix`.
+pub(super) fn range_of(prefix: &[u8]) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+    let end = Bound::Excluded(end_of(prefix));
+    (Bound::Included(prefix.to_vec()), end)
+}
+
 /// The first key behind all that begin with `prefix`.
 pub(super) fn end_of(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();
@@ -140,6 +150,27 @@ pub(super) fn chunk(document: &[u8], number: u16) -> Vec<u8> {
     key.push(0);
     key.extend_from_slice(&number.to_be_bytes());
     key
+}
+
+/// Prefix of the history of the document under a `d` key.
+pub(super) fn history(document: &[u8]) -> Vec<u8> {
+    join(b'h', &[document.get(1..).unwrap_or_default(), b""])
+}
+
+pub(super) fn history_part(history: &[u8], count: u64, part: u16) -> Vec<u8> {
+    [history, &count.to_be_bytes(), &part.to_be_bytes()].concat()
+}
+
+/// The end of a key that [`history_part`] made.
+pub(super) fn count_and_part(history: &[u8], key: &[u8]) -> Option<(u64, u16)> {
+    let (count, part) = key.strip_prefix(history)?.split_first_chunk::<8>()?;
+    let part = <[u8; 2]>::try_from(part).ok()?;
+    Some((u64::from_be_bytes(*count), u16::from_be_bytes(part)))
+}
+
+/// A place in the ring of deleted documents.
+pub(super) fn deleted(slot: u64) -> Vec<u8> {
+    join(b'x', &[&slot.to_be_bytes()])
 }
 
 pub(super) fn log(slot: u32) -> Vec<u8> {

@@ -180,7 +180,7 @@ fn compacted(
 }
 
 /// Registrations lapse by the wall clock, in which FreeSWITCH reports them.
-fn now_s() -> i64 {
+pub(super) fn now_s() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
 }
@@ -220,12 +220,7 @@ impl Inner {
             }
             other => (other?, None),
         };
-        let core = Core::new(
-            opened.disk,
-            path.to_path_buf(),
-            settings.cache_documents,
-            opened.sequence,
-        );
+        let core = Core::new(opened.disk, settings, opened.sequence);
         if !upgrade::upgrade(&core)? && !opened.indexes_agree {
             tracing::error!("indexes and documents do not agree: the indexes are made anew");
             verify::rebuild(&core)?;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::change::{Author, Change, Expect, Rules, Write};
 use super::error::StoreError;
 use super::indexes::{self, IndexEntry};
+use super::open::now_s;
 use crate::documents::schema::{self, Violation};
 use crate::documents::{
     Account, Callflow, Connectivity, Device, Document, DocumentKey, DocumentType, Limits,
@@ -34,6 +35,8 @@ pub(super) struct Prepared {
     pub expect: Vec<(DocumentKey, Expect)>,
     pub rules: Rules,
     pub author: Option<Author>,
+    /// Unix seconds.
+    pub at: i64,
 }
 
 fn violation(field: impl Into<String>, expected: impl Into<String>) -> Violation {
@@ -123,6 +126,7 @@ pub(super) fn prepare(change: Change) -> Result<Prepared, StoreError> {
         expect: change.expect,
         rules: change.rules,
         author: change.author,
+        at: now_s(),
         ..Prepared::default()
     };
     for write in change.writes {

@@ -8,8 +8,16 @@ const HIDDEN: &str = "********";
 /// Whether a field holds what only its owner may know, by its name alone.
 fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let ends = ["password", "passwd", "secret", "pin", "pins", "token", "a1_hash", "api_key", "apikey"];
-    let holds = ["credential", "private_key", "md5_auth", "sha1_auth", "api_key_"];
+    let ends = [
+        "password", "passwd", "secret", "pin", "pins", "token", "a1_hash", "api_key", "apikey",
+    ];
+    let holds = [
+        "credential",
+        "private_key",
+        "md5_auth",
+        "sha1_auth",
+        "api_key_",
+    ];
     ends.iter().any(|end| name.ends_with(end)) || holds.iter().any(|part| name.contains(part))
 }
 

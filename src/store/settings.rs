@@ -12,6 +12,8 @@ pub struct StoreSettings {
     pub cache_documents: usize,
     /// Bytes of sled's page cache.
     pub cache_bytes: u64,
+    /// Earlier states of each document that are kept, for [`crate::store::Store::history`] and for going back; 0 keeps none.
+    pub history: u64,
     /// Folder of the backups; without it `backups` beside the store.
     pub backups: Option<PathBuf>,
     /// Seconds between two backups, when something changed.
@@ -26,6 +28,7 @@ impl Default for StoreSettings {
             path: PathBuf::from("/var/lib/linefinder/store"),
             cache_documents: 100_000,
             cache_bytes: 64 << 20,
+            history: 50,
             backups: None,
             backup_every_s: 3_600,
             backup_keep: 48,

@@ -65,7 +65,8 @@ fn record_findings(core: &Core, key: &[u8], payload: &[u8]) -> Result<Vec<String
             Some(_) => Vec::new(),
             None => finding("it tells of no write"),
         },
-        Some(b'm') => Vec::new(),
+        Some(b'h') => super::history::finding(key, payload).map_or_else(Vec::new, finding),
+        Some(b'm' | b'x') => Vec::new(),
         Some(_) if index_keys::is_index(key) => match stands_for(core, key, payload)? {
             true => Vec::new(),
             false => finding("no document stands behind it"),

@@ -18,6 +18,10 @@ impl<'a> View<'a> {
         }
     }
 
+    pub(super) fn disk(&self) -> &'a Disk {
+        self.disk
+    }
+
     pub(super) fn into_batch(self) -> Batch {
         self.pending
     }
