@@ -2,6 +2,14 @@
 //!
 //! `cargo bench --bench store`; the database is made in `LINEFINDER_BENCH_DIR`, else in /var/tmp, on a real disk.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a benchmark prints its report and ends at the first surprise"
+)]
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

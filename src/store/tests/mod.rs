@@ -2,10 +2,13 @@
 
 mod coherence;
 mod exchange;
+mod history;
+mod lists;
 mod model;
 mod opening;
 mod room;
 mod salvaging;
+mod uniqueness;
 mod writes;
 
 use serde_json::{Value, json};
