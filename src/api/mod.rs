@@ -9,6 +9,7 @@ mod bootstrap;
 mod context;
 mod exchange;
 mod listing;
+pub mod openapi;
 mod reply;
 mod request;
 mod resource;

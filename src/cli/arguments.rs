@@ -143,6 +143,9 @@ pub enum Command {
                             linefinder registrations\n  \
                             linefinder registrations --json")]
     Registrations(OfStore),
+    /// Print the OpenAPI document of the REST API, made from its routes and schemas.
+    #[command(after_help = "Example:\n  linefinder openapi > openapi.json")]
+    Openapi,
     /// Print a script that completes this command in your shell.
     #[command(
         after_help = "Example:\n  linefinder completions bash > /etc/bash_completion.d/linefinder"

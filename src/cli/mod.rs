@@ -9,6 +9,7 @@ mod demo;
 mod exit;
 mod history;
 mod open;
+mod openapi;
 mod output;
 mod route;
 mod serve;
@@ -65,6 +66,7 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Check(check) => check::check(file, &check),
         Command::Config(show) => show::config(file, &show),
         Command::Registrations(of) => show::registrations(file, &of),
+        Command::Openapi => openapi::openapi(),
         Command::Completions { shell } => completions(shell),
         Command::Route(asked) => route::route(file, &asked),
         Command::Demo(asked) => demo::demo(&asked),

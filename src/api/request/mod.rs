@@ -31,6 +31,7 @@ use crate::types::{AccountId, DocumentId};
 pub type Asked = Arc<Request>;
 
 /// A request that may be answered: authenticated if its path wants that, and within the caller's reach.
+#[derive(Clone)]
 pub struct Request {
     pub context: Context,
     pub verb: Verb,

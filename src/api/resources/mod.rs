@@ -27,14 +27,34 @@
 mod about;
 mod accounts;
 mod api_auth;
+mod callflows;
+mod carriers;
+mod conferences;
+mod connectivity;
 mod device_data;
 mod devices;
+mod directories;
+mod expressions;
+mod flags;
+mod groups;
+mod limits;
+mod lists;
+mod menus;
+mod metadata;
+mod openapi;
+mod ownership;
+mod phone_numbers;
 mod phones;
+mod private_networks;
+mod schemas;
+mod temporal_rules;
 mod token_auth;
 mod tree;
 mod user_auth;
 mod user_login;
 mod users;
+mod vmboxes;
+mod webhooks;
 
 use super::routes::Routes;
 
@@ -46,10 +66,25 @@ pub fn routes() -> Routes {
         about::routes,
         accounts::routes,
         api_auth::routes,
+        callflows::routes,
+        carriers::routes,
+        conferences::routes,
+        connectivity::routes,
         devices::routes,
+        directories::routes,
+        groups::routes,
+        limits::routes,
+        lists::routes,
+        menus::routes,
+        openapi::routes,
+        phone_numbers::routes,
+        schemas::routes,
+        temporal_rules::routes,
         token_auth::routes,
         user_auth::routes,
         users::routes,
+        vmboxes::routes,
+        webhooks::routes,
     ];
     for add in resources {
         add(&mut routes);

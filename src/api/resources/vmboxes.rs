@@ -1,0 +1,47 @@
+//! Voicemail boxes.
+
+use serde_json::{Value, json};
+
+use super::flags;
+use crate::api::listing::Row;
+use crate::api::reply::{Refusal, unreadable};
+use crate::api::request::Request;
+use crate::api::resource::StoredResource;
+use crate::api::routes::Routes;
+use crate::documents::DocumentType;
+
+const VMBOXES: StoredResource = StoredResource {
+    summary,
+    ..StoredResource::plain(DocumentType::Vmbox, "vmboxes")
+};
+
+pub(super) fn routes(routes: &mut Routes) {
+    VMBOXES.routes(
+        routes,
+        "/accounts/{account}/vmboxes",
+        "/accounts/{account}/vmboxes/{vmbox}",
+    );
+}
+
+fn summary(asked: &Request, row: &Row<'_>) -> Result<Option<Value>, Refusal> {
+    let mut shown = flags::with(row, &["id", "name", "mailbox", "owner_id"]);
+    shown["messages"] = json!(messages(asked, row.id)?);
+    Ok(Some(shown))
+}
+
+/// Messages of a box that are not deleted.
+fn messages(asked: &Request, vmbox: &str) -> Result<usize, Refusal> {
+    let (store, owner) = (&asked.context.store, asked.owner());
+    let kind = DocumentType::VoicemailMessage;
+    if store.count(kind, &owner).map_err(unreadable)? == 0 {
+        return Ok(0);
+    }
+    let mut count = 0;
+    for row in store.page(kind, &owner, None, true) {
+        let (_, stored) = row.map_err(unreadable)?;
+        let text = |name: &str| stored.document.body.get(name).and_then(Value::as_str);
+        let here = text("vmbox_id") == Some(vmbox) && text("folder") != Some("deleted");
+        count += usize::from(here);
+    }
+    Ok(count)
+}
