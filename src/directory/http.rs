@@ -151,7 +151,7 @@ impl Desk {
                 networks::lists(store, &trunks.unwrap_or_default())?
             }
             Question::Gateways { profile } => match &self.trunks {
-                Some(trunks) => trunks::gateways(&**trunks, profile),
+                Some(trunks) => trunks::gateways(&**trunks, profile, &settings.trunk_context),
                 None => Answer::NotFound,
             },
             Question::Reverse(who) => users::reverse(store, who)?,

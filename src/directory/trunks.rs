@@ -16,8 +16,11 @@ pub trait Trunks: Send + Sync {
 }
 
 /// The gateways of a profile; "not found" for none, so that static ones are looked for.
-pub fn gateways(trunks: &dyn Trunks, profile: &str) -> Answer {
-    let entry = |gateway: &SwitchGateway| match written(gateway) {
+///
+/// A call that comes over a gateway's registration runs in the gateway's dialplan context, `default` unless it says
+/// otherwise; ours for trunks is `context`.
+pub fn gateways(trunks: &dyn Trunks, profile: &str, context: &str) -> Answer {
+    let entry = |gateway: &SwitchGateway| match written(gateway, context) {
         Ok(entry) => Some(entry),
         Err(unfit) => {
             tracing::warn!(gateway = %gateway.key, error = %unfit, "this gateway can't be told to FreeSWITCH");
@@ -31,9 +34,13 @@ pub fn gateways(trunks: &dyn Trunks, profile: &str) -> Answer {
     Answer::Gateways(entries)
 }
 
-fn written(gateway: &SwitchGateway) -> Result<GatewayEntry, Unfit> {
-    let params = gateway.params.iter();
-    let params = params.map(|(name, value)| Ok((*name, Value::new(value)?)));
+fn written(gateway: &SwitchGateway, context: &str) -> Result<GatewayEntry, Unfit> {
+    let params = gateway
+        .params
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()));
+    let params = params.chain([("context", context)]);
+    let params = params.map(|(name, value)| Ok((name, Value::new(value)?)));
     Ok(GatewayEntry {
         name: Value::new(&gateway.name)?,
         params: params.collect::<Result<_, Unfit>>()?,

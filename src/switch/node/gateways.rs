@@ -122,14 +122,13 @@ fn plain<'a>(field: &'static str, value: &'a str) -> Result<&'a str, NodeGateway
     })
 }
 
+/// A gateway that registers is `DOWN` until it has, so that its state counts; one that does not is what SIP OPTIONS say.
 fn up(state: &str, status: &str) -> Option<bool> {
-    if status.starts_with("DOWN") {
-        return Some(false);
-    }
+    let answers = !status.starts_with("DOWN");
     match state {
-        "REGED" | "NOREG" => Some(true),
-        "TRYING" | "REGISTER" | "UNREGISTER" | "" => None,
-        _ => Some(false),
+        "REGED" | "NOREG" => Some(answers),
+        "FAILED" | "FAIL_WAIT" | "TIMEOUT" | "EXPIRED" => Some(false),
+        _ => None,
     }
 }
 
@@ -207,7 +206,8 @@ mod tests {
         assert_eq!(state("NOREG", "UP"), told(true));
         assert_eq!(state("REGED", "UP"), told(true));
         assert_eq!(state("FAILED", "UP"), told(false));
-        assert_eq!(state("TRYING", "UP"), None);
+        assert_eq!(state("TRYING", "DOWN"), None);
+        assert_eq!(state("UNREGED", "DOWN"), None);
         assert_eq!(
             event("sofia::gateway_add", &[]),
             Some(GatewayEvent::Added { name: "g".into() })
