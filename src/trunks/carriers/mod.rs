@@ -96,8 +96,10 @@ impl Carriers {
             .sources
             .hosts()
             .filter_map(|host| host.parse::<IpAddr>().ok());
-        let wanted = |name: &str| now.sources.hosts().any(|host| host == name);
-        let resolved = now.hosts.resolved().filter(|(name, _)| wanted(name));
+        let resolved = now
+            .hosts
+            .resolved()
+            .filter(|(name, _)| now.sources.has_host(name));
         let mut all: Vec<IpAddr> = literal.map(|ip| ip.to_canonical()).collect();
         all.extend(resolved.map(|(_, ip)| ip));
         all.sort_unstable();

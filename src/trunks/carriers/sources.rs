@@ -85,6 +85,10 @@ impl Sources {
         self.hosts.iter().map(|host| &**host)
     }
 
+    pub(super) fn has_host(&self, host: &str) -> bool {
+        self.hosts.contains(host)
+    }
+
     pub(super) fn servers_at(&self, names: &[String]) -> Vec<(DocumentKey, usize)> {
         let known = names.iter().filter_map(|name| self.by_host.get(&**name));
         let mut all: Vec<_> = known.flatten().cloned().collect();
