@@ -176,8 +176,8 @@ pub struct History {
     #[arg(long)]
     pub json: bool,
 
-    /// The store's folder, instead of the configuration's.
-    #[arg(long, value_name = "FOLDER")]
+    /// Folder of the store [default: the configuration's].
+    #[arg(long, value_name = "PATH")]
     pub store: Option<PathBuf>,
 }
 

@@ -19,7 +19,7 @@ use crate::documents::{Connectivity, DocumentType, NumberRecord, Resource};
 use crate::types::{AccountId, DocumentId};
 
 /// A server of a connectivity document: account, document, position.
-pub(super) type ServerAt = (AccountId, DocumentId, usize);
+pub type ServerAt = (AccountId, DocumentId, usize);
 
 /// Where an account stands among the others, as its private fields say.
 #[derive(Debug, Default)]

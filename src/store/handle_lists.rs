@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::change::{Stored, Tree};
 use super::error::StoreError;
+use super::finding::ServerAt;
 use super::handle::Store;
 use super::index_keys::{CONFERENCE, HOTDESK, MAILBOX};
 use super::listing::Rows;
@@ -102,26 +103,21 @@ impl Store {
     /// Servers of connectivity documents that list this number (in its normal form), by document, then in their order there.
     /// # Errors
     /// The disk, or a damaged record.
-    pub fn did(&self, number: &str) -> Result<Vec<(AccountId, DocumentId, usize)>, StoreError> {
+    pub fn did(&self, number: &str) -> Result<Vec<ServerAt>, StoreError> {
         self.core().did(number)
     }
 
     /// Servers of connectivity documents with the method `ip` at this address, by document, then in their order there.
     /// # Errors
     /// The disk, or a damaged record.
-    pub fn servers_by_ip(
-        &self,
-        ip: IpAddr,
-    ) -> Result<Vec<(AccountId, DocumentId, usize)>, StoreError> {
+    pub fn servers_by_ip(&self, ip: IpAddr) -> Result<Vec<ServerAt>, StoreError> {
         self.core().servers_by_ip(ip)
     }
 
     /// All servers of the method `ip`, by address. Goes through the whole index: for seldom use, off the runtime.
     /// # Errors
     /// The disk, or a damaged record.
-    pub fn servers_with_ip(
-        &self,
-    ) -> Result<Vec<(IpAddr, (AccountId, DocumentId, usize))>, StoreError> {
+    pub fn servers_with_ip(&self) -> Result<Vec<(IpAddr, ServerAt)>, StoreError> {
         self.core().servers_with_ip()
     }
 
@@ -132,7 +128,7 @@ impl Store {
         &self,
         username: &str,
         realm: &str,
-    ) -> Result<Option<(AccountId, DocumentId, usize)>, StoreError> {
+    ) -> Result<Option<ServerAt>, StoreError> {
         self.core().server_by_address(username, realm)
     }
 

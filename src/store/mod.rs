@@ -74,6 +74,7 @@ pub use change::{
 };
 pub use compact::Compacted;
 pub use error::StoreError;
+pub use finding::ServerAt;
 pub use handle::Store;
 pub use handle_wall::Restored;
 pub use health::{Health, Rebuilt};
