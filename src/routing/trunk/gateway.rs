@@ -287,7 +287,7 @@ impl Leg<'_, '_> {
         if let Some(kind @ ("rpid" | "pid" | "none")) = self.gateway.caller_id_type.as_deref() {
             v.set("sip_cid_type", kind);
         }
-        if let Some(uri) = self.from_uri(shown) {
+        if let Some(uri) = self.shown_from(shown) {
             // A realm that can't stand in a URI leaves the From as it is.
             let _ = v.set_uri("sip_from_uri", &uri);
         }
@@ -297,7 +297,7 @@ impl Leg<'_, '_> {
         }
     }
 
-    fn from_uri(&self, shown: &Party) -> Option<String> {
+    fn shown_from(&self, shown: &Party) -> Option<String> {
         let (gateway, resource) = (&self.gateway.from, &self.resource.from);
         if gateway.format_from_uri.or(resource.format_from_uri) != Some(true) {
             return None;

@@ -123,8 +123,8 @@ fn key_of(server: &Server, number: &str) -> Option<Box<str>> {
     if let Some((key, _)) = dids.get_key_value(number) {
         return Some(key.clone());
     }
-    let same = |key: &&Box<str>| numbers::did(key).as_deref() == Some(number);
-    dids.keys().find(same).cloned()
+    let same = |key: &str| numbers::did(key).as_deref() == Some(number);
+    dids.keys().find(|key| same(key)).cloned()
 }
 
 /// The levels of the cascade; the first that says something counts.
