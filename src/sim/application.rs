@@ -40,6 +40,7 @@ applications! {
     Sleep "sleep"
     Bridge "bridge"
     Respond "respond"
+    Privacy "privacy"
     Hangup "hangup"
     Park "park"
     Echo "echo"
@@ -92,6 +93,7 @@ impl Session {
             Application::Sleep => self.sleep(argument).await,
             Application::Bridge => self.bridge(argument).await,
             Application::Respond => self.respond(argument),
+            Application::Privacy => {}
             Application::Hangup => {
                 let cause = if argument.is_empty() {
                     "NORMAL_CLEARING"

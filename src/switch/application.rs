@@ -38,6 +38,10 @@ pub enum Application {
         status: u16,
         reason: String,
     },
+    /// Whom the caller wants to hide from is asked in the next legs' headers: `full`.
+    Privacy {
+        mode: &'static str,
+    },
     /// Hang-up through the leg's own queue; see [`super::Leg::hangup`] for the immediate one.
     Hangup {
         cause: HangupCause,
@@ -61,6 +65,7 @@ impl Application {
             Application::Playback { .. } => "playback",
             Application::Bridge { .. } => "bridge",
             Application::Respond { .. } => "respond",
+            Application::Privacy { .. } => "privacy",
             Application::Hangup { .. } => "hangup",
             Application::Sleep { .. } => "sleep",
         }

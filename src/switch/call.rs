@@ -58,6 +58,17 @@ pub enum BridgeOutcome {
     },
 }
 
+/// What was found of the leg that a caller hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It has sent early media and no answer; it was hung up.
+    Ended,
+    /// It has answered.
+    Talks,
+    /// The caller is joined to nobody.
+    Alone,
+}
+
 /// A leg that we control: the A-leg of a call.
 ///
 /// Every method resolves at the latest when the leg hangs up or its node is lost, and may be
@@ -88,6 +99,10 @@ pub trait Leg: Send + Sync {
         let _ = rings;
         self.bridge(dial_string)
     }
+
+    /// Hangs up the leg that this one is joined to, unless it has answered: with early media
+    /// FreeSWITCH's own timers are over (trunkstore specification 2.6). The caller stays.
+    fn end_unanswered(&self, cause: HangupCause) -> BoxFuture<'_, Result<Unanswered, CallError>>;
 
     /// Hangs up at once (`uuid_kill`), whatever runs.
     fn hangup(&self, cause: HangupCause) -> BoxFuture<'_, Result<(), CallError>>;

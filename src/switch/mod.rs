@@ -20,7 +20,7 @@ mod wire;
 
 pub use application::{Application, Completed};
 pub use arrival::{Arrival, Handoff, IncomingCall, NoArrival, WANTED_VARIABLES};
-pub use call::{BoxFuture, BridgeOutcome, CallError, Ended, Leg};
+pub use call::{BoxFuture, BridgeOutcome, CallError, Ended, Leg, Unanswered};
 pub use capacity::Capacity;
 pub use context::Allowed;
 pub use facade::{StartError, Switch, SwitchSettings};

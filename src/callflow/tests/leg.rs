@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 use crate::esl::Event;
-use crate::switch::{Application, BoxFuture, BridgeOutcome, CallError, Completed, Ended, Leg};
+use crate::switch::{
+    Application, BoxFuture, BridgeOutcome, CallError, Completed, Ended, Leg, Unanswered,
+};
 use crate::types::HangupCause;
 
 /// What happens when the next application of a name runs.
@@ -136,6 +138,7 @@ fn text(application: &Application) -> String {
         Application::Playback { media } => media.clone(),
         Application::Bridge { dial_string } => dial_string.clone(),
         Application::Respond { status, reason } => format!("{status} {reason}"),
+        Application::Privacy { mode } => (*mode).to_owned(),
         Application::Hangup { cause } => cause.to_string(),
         Application::Sleep { ms } => ms.to_string(),
         Application::Answer | Application::PreAnswer | Application::RingReady => String::new(),
@@ -171,6 +174,13 @@ impl Leg for ScriptedLeg {
 
     fn bridge(&self, dial_string: String) -> BoxFuture<'_, Result<BridgeOutcome, CallError>> {
         Box::pin(self.perform(Application::Bridge { dial_string }))
+    }
+
+    fn end_unanswered(&self, cause: HangupCause) -> BoxFuture<'_, Result<Unanswered, CallError>> {
+        Box::pin(async move {
+            self.inner().log.push(format!("end_unanswered {cause}"));
+            Ok(Unanswered::Alone)
+        })
     }
 
     fn hangup(&self, cause: HangupCause) -> BoxFuture<'_, Result<(), CallError>> {

@@ -6,7 +6,8 @@ use crate::types::HangupCause;
 
 /// Variables that an earlier attempt leaves behind and that the outcome is read from. They keep
 /// their old value when an attempt creates no leg (capture fact 36).
-pub(super) const STALE_VARIABLES: [&str; 2] = [
+pub(super) const STALE_VARIABLES: [&str; 3] = [
+    "bridge_hangup_cause",
     "last_bridge_hangup_cause",
     "last_bridge_proto_specific_hangup_cause",
 ];
@@ -62,7 +63,9 @@ fn joined(event: &Event, answered: bool, sip_status: Option<u16>) -> BridgeOutco
     if answered && !refused {
         return BridgeOutcome::Answered;
     }
-    let cause = cause_of(event, "last_bridge_hangup_cause");
+    // A leg that we end ourselves leaves its cause in the second only (trunkstore specification 2.6).
+    let cause = cause_of(event, "last_bridge_hangup_cause")
+        .or_else(|| cause_of(event, "bridge_hangup_cause"));
     match cause {
         Some(cause) => BridgeOutcome::Failed { cause, sip_status },
         // Joined, unanswered, and the far leg is still there: left to the switch.

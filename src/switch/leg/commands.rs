@@ -60,6 +60,7 @@ fn argument(application: &Application) -> String {
             let reason = reason.replace(char::is_control, " ");
             format!("{status} {}", inert(&reason))
         }
+        Application::Privacy { mode } => (*mode).to_owned(),
         Application::Hangup { cause } => cause.as_str().to_owned(),
         Application::Sleep { ms } => ms.to_string(),
     }

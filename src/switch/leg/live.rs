@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::application::{Application, Completed};
-use super::super::call::{BoxFuture, BridgeOutcome, CallError, Ended, Leg};
+use super::super::call::{BoxFuture, BridgeOutcome, CallError, Ended, Leg, Unanswered};
 use super::super::wire::{CommandFailure, CommandQueue, PendingAnswer};
 use super::state::{LegState, Waiting};
 use super::{bridge, commands};
@@ -204,6 +204,26 @@ impl LiveLeg {
         (!text.starts_with("-ERR")).then_some(text)
     }
 
+    async fn end_partner(&self, cause: HangupCause) -> Result<Unanswered, CallError> {
+        let Some(partner) = self.state.partner() else {
+            return Ok(Unanswered::Alone);
+        };
+        match self.disposition(&partner).await.as_deref() {
+            Some("ANSWER") => return Ok(Unanswered::Talks),
+            Some(_) => {}
+            // It has just left by itself.
+            None => return Ok(Unanswered::Alone),
+        }
+        let command = commands::kill(&partner, cause)?;
+        let answer = self.link.queue().ask(&command).await;
+        let reply = answer.map_err(|failure| self.failed(failure))?.text();
+        Ok(if reply.starts_with("+OK") {
+            Unanswered::Ended
+        } else {
+            Unanswered::Alone
+        })
+    }
+
     async fn kill(&self, cause: HangupCause) -> Result<(), CallError> {
         if self.state.is_hung_up() {
             return Ok(());
@@ -289,6 +309,10 @@ impl Leg for LiveLeg {
         rings: Option<Duration>,
     ) -> BoxFuture<'_, Result<BridgeOutcome, CallError>> {
         Box::pin(self.bridge_watched(dial_string, rings))
+    }
+
+    fn end_unanswered(&self, cause: HangupCause) -> BoxFuture<'_, Result<Unanswered, CallError>> {
+        Box::pin(self.end_partner(cause))
     }
 
     fn hangup(&self, cause: HangupCause) -> BoxFuture<'_, Result<(), CallError>> {

@@ -200,7 +200,11 @@ impl LegState {
                 inner.answered |= answered;
                 inner.talked |= answered;
             }
-            "CHANNEL_UNBRIDGE" => self.lock().joined = false,
+            "CHANNEL_UNBRIDGE" => {
+                let mut inner = self.lock();
+                inner.joined = false;
+                inner.partner = None;
+            }
             "CHANNEL_UUID" => {
                 if let Some(uuid) = event.unique_id() {
                     self.lock().uuid = Box::from(uuid.as_ref());
@@ -242,6 +246,7 @@ impl LegState {
         }
         inner.hangup = Some(ending::read(event));
         inner.joined = false;
+        inner.partner = None;
         let pending = std::mem::take(&mut inner.pending);
         drop(inner);
         for waiting in pending {
