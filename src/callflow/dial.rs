@@ -260,6 +260,7 @@ fn nobody_to_ring(stage: &mut Stage, nobody: &NoLeg) {
     stage.decided();
     stage.failure = Some(nobody.cause);
     let attempt = Attempt {
+        to: None,
         dial_string: None,
         devices: Vec::new(),
         skipped: reasons(&nobody.skipped),
@@ -288,6 +289,7 @@ fn begin_attempt(stage: &mut Stage, plan: &BridgePlan, dial_string: String) -> u
     );
     tracing::debug!(call_id = %stage.call.id, dial_string, "bridge");
     stage.attempts.push(Attempt {
+        to: None,
         dial_string: Some(dial_string),
         devices,
         skipped: reasons(&plan.skipped),

@@ -27,6 +27,7 @@ mod settings;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod trunk;
 mod trust;
 mod unattended;
 mod walk;

@@ -43,6 +43,13 @@ pub enum Verdict {
         why: String,
         cause: HangupCause,
     },
+    /// A call of a carrier or of a customer's PBX.
+    Trunk {
+        /// `pbx`, `onnet`, `offnet`, `uri`, or `reject`.
+        route: &'static str,
+        /// Normalised.
+        number: String,
+    },
     /// The caller left before anything was decided.
     None,
 }
@@ -63,6 +70,8 @@ pub struct Step {
 /// One attempt to ring somebody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attempt {
+    /// The server, gateway or URI that was tried; None: devices.
+    pub to: Option<String>,
     /// The argument of `bridge`; None when nobody could be rung.
     pub dial_string: Option<String>,
     /// Devices that were rung.

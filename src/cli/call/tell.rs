@@ -50,6 +50,7 @@ pub fn path(out: &mut Output, report: &CallReport, full: bool) -> io::Result<()>
             out.line(format_args!("  refused, {refusal}: {why}"))?;
         }
         Verdict::HandedOver { .. } => out.line("  a leg that a sister node handed over")?,
+        Verdict::Trunk { route, number } => out.line(format!("  trunk: {number}, {route}"))?,
         Verdict::None => out.line("  nothing was decided")?,
     }
     let mut attempts = report.attempts.iter().peekable();

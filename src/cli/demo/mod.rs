@@ -243,6 +243,7 @@ fn decision(report: Option<&CallReport>) -> String {
         Some(Verdict::Callflow { id, by }) => format!("{id} ({by})"),
         Some(Verdict::Refused { refusal, .. }) => (*refusal).to_owned(),
         Some(Verdict::HandedOver { .. }) => "from a sister node".to_owned(),
+        Some(Verdict::Trunk { route, .. }) => (*route).to_owned(),
         Some(Verdict::None) | None => "none".to_owned(),
     }
 }

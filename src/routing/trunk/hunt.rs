@@ -74,7 +74,7 @@ pub fn next(route: &Route, after: Option<(usize, Ended)>) -> Step {
     if is_taken_over(cause) {
         return Step::Done;
     }
-    if goes_on(route.hunting, cause, sip_status) {
+    if route.hunting.goes_on(cause, sip_status) {
         onward(route, index.saturating_add(1), Some(cause))
     } else {
         last(route, cause)
@@ -106,17 +106,21 @@ fn last(route: &Route, cause: HangupCause) -> Step {
     }
 }
 
-fn goes_on(hunting: Hunting, cause: HangupCause, sip_status: Option<u16>) -> bool {
-    match hunting {
-        Hunting::Servers => !matches!(
-            cause,
-            HangupCause::UserBusy
-                | HangupCause::CallRejected
-                | HangupCause::UnallocatedNumber
-                | HangupCause::IncompatibleDestination
-        ),
-        Hunting::Carriers(HuntPolicy::Kazoo) => true,
-        Hunting::Carriers(HuntPolicy::Definitive) => !is_definitive(cause, sip_status),
+impl Hunting {
+    /// A failure of this cause lets the next attempt be tried.
+    #[must_use]
+    pub const fn goes_on(self, cause: HangupCause, sip_status: Option<u16>) -> bool {
+        match self {
+            Hunting::Servers => !matches!(
+                cause,
+                HangupCause::UserBusy
+                    | HangupCause::CallRejected
+                    | HangupCause::UnallocatedNumber
+                    | HangupCause::IncompatibleDestination
+            ),
+            Hunting::Carriers(HuntPolicy::Kazoo) => true,
+            Hunting::Carriers(HuntPolicy::Definitive) => !is_definitive(cause, sip_status),
+        }
     }
 }
 

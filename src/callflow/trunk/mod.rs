@@ -1,0 +1,9 @@
+//! Calls of carriers and of customers' PBXs, done: units are taken, legs are placed one after the
+//! other, and the caller gets the status that the decision means. What is decided is decided in
+//! `routing::trunk`.
+
+mod attempt;
+mod course;
+mod units;
+
+pub(super) use course::{Course, Finish, Scene};
