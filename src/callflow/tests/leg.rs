@@ -22,6 +22,8 @@ pub enum Reaction {
     /// The caller leaves while it runs.
     CallerLeaves,
     Error(CallError),
+    /// A bridge is joined with early media, and lasts until it is ended.
+    EarlyMedia,
     /// It never completes.
     Never,
 }
@@ -31,6 +33,7 @@ struct Inner {
     log: Vec<String>,
     script: VecDeque<(&'static str, Reaction)>,
     answered: bool,
+    early: bool,
     ended: Option<Ended>,
 }
 
@@ -38,6 +41,7 @@ struct Inner {
 pub struct ScriptedLeg {
     inner: Mutex<Inner>,
     gone: CancellationToken,
+    parted: tokio::sync::Notify,
 }
 
 impl ScriptedLeg {
@@ -124,6 +128,11 @@ impl ScriptedLeg {
                 std::future::pending().await
             }
             Some(Reaction::Error(error)) => Err(error),
+            Some(Reaction::EarlyMedia) => {
+                self.inner().early = true;
+                self.parted.notified().await;
+                Ok(BridgeOutcome::Answered)
+            }
             Some(Reaction::Never) => std::future::pending().await,
         }
     }
@@ -178,7 +187,12 @@ impl Leg for ScriptedLeg {
 
     fn end_unanswered(&self, cause: HangupCause) -> BoxFuture<'_, Result<Unanswered, CallError>> {
         Box::pin(async move {
-            self.inner().log.push(format!("end_unanswered {cause}"));
+            let mut inner = self.inner();
+            inner.log.push(format!("end_unanswered {cause}"));
+            if std::mem::take(&mut inner.early) {
+                self.parted.notify_one();
+                return Ok(Unanswered::Ended);
+            }
             Ok(Unanswered::Alone)
         })
     }

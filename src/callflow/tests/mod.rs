@@ -7,7 +7,7 @@ mod dialling;
 mod engine;
 mod explaining;
 mod groups;
-mod leg;
+pub mod leg;
 mod rights;
 mod unattended;
 mod world;

@@ -4,6 +4,8 @@
 
 mod attempt;
 mod course;
+#[cfg(test)]
+mod tests;
 mod units;
 
 pub(super) use course::{Course, Finish, Scene};
