@@ -11,6 +11,7 @@ use super::walk::Walk;
 use super::{Call, Flow, Office, Refusal, Settings, numbers, people, trust};
 use crate::documents::{Account, Callflow, FlowNode};
 use crate::routing::caller::ForwardedCall;
+use crate::routing::trunk::Elsewhere;
 use crate::routing::{Caller, Explain, HandedOver, Network, Privacy};
 use crate::store::{Store, StoreError};
 use crate::switch::Arrival;
@@ -105,6 +106,25 @@ pub fn admit(
         Origin::Forwarded(forwarded) => admit_forwarded(office, arrival, forwarded, explain),
         Origin::HandedOver(handed) => admit_handed_over(store, arrival, handed),
     }
+}
+
+/// A call that came over a trunk, for an account's callflows: from a carrier or a PBX.
+///
+/// # Errors
+/// Why the call is turned away.
+pub(super) fn admit_elsewhere(
+    office: &Office<'_>,
+    arrival: &Arrival,
+    elsewhere: Elsewhere,
+    explain: &mut dyn Explain,
+) -> Result<Admitted, Refusal> {
+    let account = enabled_account(office.store, &elsewhere.account)?;
+    let mut caller = outside_caller(arrival);
+    caller.name = elsewhere.caller.name;
+    caller.number = elsewhere.caller.number;
+    let mut call = new_call(arrival, elsewhere.account, account, caller);
+    call.dialed = elsewhere.number;
+    lead(office, call, None, arrival, explain)
 }
 
 fn admit_device(
@@ -388,7 +408,7 @@ fn device_caller(
 }
 
 /// What the caller asked to hide: FreeSWITCH's flags, or a Privacy header that it kept.
-fn privacy_of(arrival: &Arrival) -> Privacy {
+pub(super) fn privacy_of(arrival: &Arrival) -> Privacy {
     let is_true = |name| arrival.variable(name) == Some("true");
     let header = arrival.variable("sip_Privacy").unwrap_or_default();
     let asked = header.split([';', ',', ' ']).any(|token| {

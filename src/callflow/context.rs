@@ -8,7 +8,7 @@ use super::action::Entry;
 use super::{LiveCalls, Office, Settings, actions};
 use crate::routing;
 use crate::store::Store;
-use crate::trunks::{Guard, Ledger, fraud};
+use crate::trunks::{Carriers, Guard, Health, Ledger, fraud};
 
 /// Cheap to clone: each call's task holds one.
 #[derive(Clone)]
@@ -19,6 +19,10 @@ pub struct Context {
     pub live: LiveCalls,
     /// Units of trunks in use.
     pub ledger: Ledger,
+    /// None: calls of carriers are known by nobody, and go to nobody.
+    pub carriers: Option<Carriers>,
+    /// How the carriers' gateways are.
+    pub health: Option<Health>,
     /// What looks like fraud.
     pub guard: Guard,
     /// The actions that flows may name.
@@ -34,6 +38,8 @@ impl Context {
             settings: Arc::new(settings),
             live: LiveCalls::default(),
             ledger: Ledger::default(),
+            carriers: None,
+            health: None,
             guard: Guard::new(fraud::Settings::default(), Instant::now()),
             actions: actions::ALL,
         }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use super::admission::{Admitted, Route, admit};
+use super::admission::{Admitted, Route, admit, admit_elsewhere};
 use super::context::unix_now;
 use super::engine::{self, End};
 use super::live::Party;
 use super::report::{AttemptOutcome, CallReport, EndedBy, Ending, Verdict};
 use super::stage::{Clock, Stage};
+use super::trunk::{self, Driven, Finish};
 use super::{Context, Refusal};
 use crate::routing::{Network, Silent};
 use crate::switch::{Application, Arrival, CallError, Ended, IncomingCall, Leg};
@@ -59,6 +60,15 @@ pub async fn run(
             hang_up(&*leg, named(&arrival), cause, "a fault of linefinder").await
         }
     };
+    // Units are free as soon as the leg is known to have ended. Of a leg that nobody can tell about
+    // they are kept, until its node or the reaper does.
+    let known = report
+        .ending
+        .cause
+        .is_some_and(|cause| cause != HangupCause::None);
+    if known && leg.gone().is_cancelled() {
+        context.ledger.ended(&arrival.call);
+    }
     report.elapsed_ms = clock.elapsed_ms();
     tracing::info!(
         call_id = %report.call_id,
@@ -107,8 +117,17 @@ async fn drive(
     clock: Clock,
     report: &mut CallReport,
 ) -> Ending {
+    let driven = trunk::drive(arrival, leg, context, shutdown, clock, report).await;
+    let (elsewhere, _held) = match driven {
+        Driven::Callflows(elsewhere, held) => (elsewhere, held),
+        Driven::Finished(finish) => return finish_trunk(arrival, &**leg, finish).await,
+    };
     let office = context.office(clock.now(), 0);
-    let admitted = match admit(&office, arrival, &mut Silent) {
+    let admitted = match elsewhere {
+        Some(elsewhere) => admit_elsewhere(&office, arrival, elsewhere, &mut Silent),
+        None => admit(&office, arrival, &mut Silent),
+    };
+    let admitted = match admitted {
         Ok(admitted) => admitted,
         Err(refusal) => {
             let prompt = refusal.prompt().map(|name| office.routing.prompt(name));
@@ -151,7 +170,7 @@ async fn drive(
     report.path = std::mem::take(&mut stage.path);
     report.attempts = std::mem::take(&mut stage.attempts);
     report.decided_us = stage.decided_us;
-    finish(&stage, end, talked).await
+    finish(&*stage.leg, named(arrival), end, talked).await
 }
 
 async fn refuse(
@@ -207,9 +226,32 @@ fn was_answered_last(stage: &Stage) -> bool {
     last.is_some_and(|a| a.outcome == AttemptOutcome::Answered && a.at_ms >= began)
 }
 
-async fn finish(stage: &Stage, end: End, talked: bool) -> Ending {
-    let leg = &*stage.leg;
-    let call = (&stage.call.id, &stage.call.node);
+/// Ends a call that was a trunk's.
+async fn finish_trunk(arrival: &Arrival, leg: &dyn Leg, end: Finish) -> Ending {
+    let call = named(arrival);
+    match end {
+        Finish::Talked => {
+            let cause = HangupCause::NormalClearing;
+            finish(leg, call, End::HangUp(cause), true).await
+        }
+        Finish::Gone => finish(leg, call, End::Gone, false).await,
+        Finish::LetGo => finish(leg, call, End::LetGo, false).await,
+        Finish::Rejected(reject) => {
+            if let Some(status) = reject.respond()
+                && !leg.is_answered()
+            {
+                let reason = reject.reason.to_owned();
+                let told = leg.execute(Application::Respond { status, reason }).await;
+                if let Err(error) = told {
+                    tracing::debug!(call_id = %call.0, %error, "the status could not be sent");
+                }
+            }
+            hang_up(leg, call, reject.cause, reject.reason).await
+        }
+    }
+}
+
+async fn finish(leg: &dyn Leg, call: Named<'_>, end: End, talked: bool) -> Ending {
     match end {
         // (A leg with hangup_after_bridge is hung up by FreeSWITCH already; being told again
         // does it no harm.)
@@ -223,8 +265,7 @@ async fn finish(stage: &Stage, end: End, talked: bool) -> Ending {
         End::HangUp(cause) => hang_up(leg, call, cause, "the flow is over").await,
         End::Exhausted(limit) => {
             tracing::warn!(
-                call_id = %stage.call.id,
-                account_id = %stage.call.account_id,
+                call_id = %call.0,
                 limit = %limit,
                 "over a limit of the callflow engine; the call is hung up"
             );

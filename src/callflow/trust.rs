@@ -97,6 +97,24 @@ fn user(text: &str) -> Option<&str> {
     (!user.is_empty()).then_some(user)
 }
 
+/// What FreeSWITCH established about the caller. `source` is the arrival's, as text.
+pub(super) fn claim<'v>(
+    settings: &Settings,
+    arrival: &'v Arrival,
+    source: Option<&'v str>,
+) -> CallerClaim<'v> {
+    let variable = |name: &str| match name {
+        "sip_received_ip" => source,
+        "sip_call_id" => arrival.sip_call_id.as_deref(),
+        name => arrival.variable(name),
+    };
+    let sisters = Sisters {
+        at: &|ip| sister_at(settings, arrival, ip),
+        acl: None,
+    };
+    classify(&variable, &sisters)
+}
+
 pub(super) fn origin(
     store: &Store,
     settings: &Settings,
@@ -116,11 +134,7 @@ pub(super) fn origin(
         );
         return Ok(Origin::Forwarded(forwarded));
     }
-    let sisters = Sisters {
-        at: &|ip| sister_at(settings, arrival, ip),
-        acl: None,
-    };
-    match classify(&variable, &sisters) {
+    match claim(settings, arrival, source.as_deref()) {
         CallerClaim::Device { username, realm } => {
             if let Some((account, device)) = store.device_by_address(username, realm)? {
                 explain.note(

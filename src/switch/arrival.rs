@@ -74,7 +74,9 @@ const WANTED_HEADERS: &[&str] = &[
 ];
 
 /// Bounds on what a call keeps of its channel data: peers choose some of it.
-const MOST_VARIABLES: usize = 64;
+const MOST_VARIABLES: usize = 96;
+/// Headers of the peer's own among them.
+const MOST_HEADERS: usize = 24;
 const LONGEST_VALUE: usize = 1024;
 
 /// How the call came to us.
@@ -163,9 +165,15 @@ fn bounded(text: Cow<'_, str>) -> String {
 
 fn wanted(channel: &Event) -> HashMap<Box<str>, Box<str>> {
     let mut kept = HashMap::new();
+    let mut headers = 0;
     for (name, value) in channel.headers() {
         let name = match name.strip_prefix("variable_") {
             Some(name) if name.starts_with("lf_") || WANTED_VARIABLES.contains(&name) => name,
+            // Carriers and PBXs pass headers on (trunkstore specification 4.4).
+            Some(name) if name.starts_with("sip_h_") && headers < MOST_HEADERS => {
+                headers += 1;
+                name
+            }
             None if WANTED_HEADERS.contains(&name.as_ref()) => name.as_ref(),
             _ => continue,
         };

@@ -29,7 +29,7 @@ pub(in crate::callflow) struct Scene<'a> {
     pub(in crate::callflow) node: &'a NodeName,
     pub(in crate::callflow) leg: &'a Arc<dyn Leg>,
     pub(in crate::callflow) context: &'a Context,
-    pub(in crate::callflow) world: &'a dyn World,
+    pub(in crate::callflow) world: &'a (dyn World + Sync),
     pub(in crate::callflow) shutdown: &'a CancellationToken,
     pub(in crate::callflow) clock: Clock,
     /// The device or server that calls out, for the fraud guard.
@@ -347,12 +347,9 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// The leg has ended, so that nothing is held any more.
-    pub(in crate::callflow) fn over(self) -> Vec<Reported> {
-        if !self.held.is_empty() {
-            self.scene.context.ledger.ended(self.scene.call);
-        }
-        self.attempts
+    /// What became of each attempt so far.
+    pub(in crate::callflow) fn take_attempts(&mut self) -> Vec<Reported> {
+        std::mem::take(&mut self.attempts)
     }
 }
 

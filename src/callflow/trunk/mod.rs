@@ -4,8 +4,12 @@
 
 mod attempt;
 mod course;
+mod door;
+mod drive;
 #[cfg(test)]
 mod tests;
 mod units;
+mod world;
 
-pub(super) use course::{Course, Finish, Scene};
+pub(super) use course::Finish;
+pub(super) use drive::{Driven, drive};

@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Course, Finish, Scene};
+use super::course::{Course, Finish, Scene};
 use crate::callflow::report::{Attempt as Reported, AttemptOutcome};
 use crate::callflow::stage::Clock;
 use crate::callflow::tests::leg::{Reaction, ScriptedLeg};
 use crate::callflow::{Context, Settings};
 use crate::documents::{Account, Connectivity, Limits, NumberRecord, Registration};
 use crate::routing;
+use crate::routing::carriers::{Candidate, Origin, Sender, Wanted};
 use crate::routing::trunk::{
     Attempt, AttemptTo, Decision, Dial, Failover, FailoverTo, HuntPolicy, Hunting, Outcome, Party,
     Place, Reject, Route, RouteKind, UnitDirection, UnitWanted, Unreadable, World,
 };
-use crate::routing::{DialLeg, DialString, Endpoint, Variables};
+use crate::routing::{DialLeg, DialString, Endpoint, Explain, Variables};
 use crate::store::Store;
 use crate::switch::Leg;
 use crate::types::{AccountId, CallId, DocumentId, HangupCause, NodeName};
@@ -60,6 +61,15 @@ impl World for Documents {
     }
     fn registrations(&self, _: &str, _: &str) -> Read<Vec<Registration>> {
         Ok(Vec::new())
+    }
+    fn account_by_realm(&self, _: &str) -> Read<Option<AccountId>> {
+        Ok(None)
+    }
+    fn candidates(&self, _: &Wanted<'_>, _: &mut dyn Explain) -> Vec<Candidate> {
+        Vec::new()
+    }
+    fn sender(&self, _: &Origin<'_>) -> Option<Sender> {
+        None
     }
     fn limits(&self, _: &AccountId) -> Read<Option<Arc<Limits>>> {
         if self.broken {
@@ -153,7 +163,6 @@ fn with_failover(mut decision: Decision) -> Decision {
         server: None,
         account: acme(),
         did: "+12125550100".into(),
-        delivered_by: None,
         caller: Party::default(),
     });
     decision
@@ -227,7 +236,9 @@ impl Bench {
                 .ok_or_else(|| Unreadable::new("no failover"))
         };
         let finish = course.run(decision, &decide).await;
-        let attempts = course.over();
+        let attempts = course.take_attempts();
+        drop(course);
+        self.context.ledger.ended(&self.call);
         scripted.assert_finished();
         Done {
             finish,

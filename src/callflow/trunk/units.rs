@@ -16,7 +16,7 @@ const IN_STEP: Duration = Duration::from_secs(5);
 
 /// What a call holds while it lasts.
 #[derive(Default)]
-pub(super) struct Held {
+pub(in crate::callflow) struct Held {
     units: Vec<Unit>,
     passed: Vec<fraud::Passed>,
 }
@@ -27,7 +27,7 @@ impl Held {
     }
 
     /// Takes all of them or none.
-    pub(super) async fn take(
+    pub(in crate::callflow) async fn take(
         &mut self,
         room: &Scene<'_>,
         wanted: &[UnitWanted],

@@ -1,0 +1,197 @@
+//! What trunks have to say to an arriving call, before callflows are asked.
+
+use std::net::IpAddr;
+
+use crate::callflow::{Office, trust};
+use crate::documents::AuthMethod;
+use crate::routing::caller::CallerClaim;
+use crate::routing::numbers::Normalizer;
+use crate::routing::trunk::{
+    self, Arrival as Calling, Decision, Digest, Elsewhere, Outcome, Party, Reject, Request, Source,
+    UnitWanted, Unreadable, World,
+};
+use crate::routing::{Explain, Privacy};
+use crate::switch::Arrival;
+
+/// SIP's own port, where the source's is not told.
+const SIP_PORT: u16 = 5060;
+
+/// Where the call belongs.
+pub(in crate::callflow) enum Door {
+    /// It is a carrier's or a PBX's.
+    Trunk {
+        decision: Decision,
+        /// The server that calls, for the fraud guard.
+        party: Option<String>,
+    },
+    /// It came over a trunk and goes to the account's callflows; it needs these units meanwhile.
+    Elsewhere {
+        elsewhere: Elsewhere,
+        units: Vec<UnitWanted>,
+    },
+    /// No trunk has to do with it.
+    Callflows,
+}
+
+/// What a decision about trunks reads of an arriving call.
+pub(in crate::callflow) struct Facts<'a> {
+    arrival: &'a Arrival,
+    caller: Party,
+    privacy: Privacy,
+    headers: Vec<(String, String)>,
+    digest: Option<(String, String)>,
+    now: i64,
+    seed: u64,
+}
+
+impl<'a> Facts<'a> {
+    pub(in crate::callflow) fn of(arrival: &'a Arrival, privacy: Privacy, now: i64) -> Self {
+        let headers = arrival.variables.iter().filter_map(|(name, value)| {
+            let name = name.strip_prefix("sip_h_")?;
+            Some((name.to_owned(), value.to_string()))
+        });
+        Self {
+            arrival,
+            caller: Party {
+                name: arrival.caller_name.clone().unwrap_or_default(),
+                number: arrival.caller_number.clone().unwrap_or_default(),
+            },
+            privacy,
+            headers: headers.collect(),
+            digest: None,
+            now,
+            seed: fastrand::u64(..),
+        }
+    }
+
+    fn address(&self) -> Option<(IpAddr, u16)> {
+        let arrival = self.arrival;
+        let port = ["sip_received_port", "sip_network_port"]
+            .into_iter()
+            .find_map(|name| arrival.variable(name)?.parse().ok());
+        Some((arrival.source?, port.unwrap_or(SIP_PORT)))
+    }
+
+    /// Asks with the request that these facts make.
+    pub(in crate::callflow) fn ask<T>(
+        &self,
+        office: &Office<'_>,
+        question: impl FnOnce(&Request<'_>) -> T,
+    ) -> T {
+        let arrival = self.arrival;
+        let variable = |name: &str| arrival.variable(name);
+        let digest = self.digest.as_ref();
+        let user = |name: &str| arrival.variable(name).unwrap_or_default();
+        question(&Request {
+            settings: office.routing,
+            node: &arrival.node,
+            profile: arrival.profile.as_deref(),
+            source: Source {
+                digest: digest.map(|(user, realm)| Digest { user, realm }),
+                address: self.address(),
+                from_host: arrival.variable("sip_from_host"),
+                trusted: false,
+            },
+            caller: &self.caller,
+            privacy: self.privacy,
+            request_user: &arrival.destination,
+            to_user: user("sip_to_user"),
+            from_user: user("sip_from_user"),
+            headers: &self.headers,
+            variable: &variable,
+            now: self.now,
+            seed: self.seed,
+        })
+    }
+}
+
+/// Says whether trunks have to do with the call, and what they decide.
+///
+/// # Errors
+/// The store can't be read.
+pub(in crate::callflow) fn knock(
+    office: &Office<'_>,
+    facts: &mut Facts<'_>,
+    world: &dyn World,
+    explain: &mut dyn Explain,
+) -> Result<Door, Unreadable> {
+    if !may_be_trunk(office, facts, world)? {
+        return Ok(Door::Callflows);
+    }
+    let calling = facts.ask(office, |request| trunk::arrive(request, world, explain))?;
+    let (decision, party) = match calling {
+        Calling::Carrier(_) => {
+            let decided = facts.ask(office, |request| trunk::inbound(request, world, explain));
+            (decided?, None)
+        }
+        Calling::Server(place) => {
+            let decided = facts.ask(office, |request| trunk::outbound(request, world, explain));
+            (
+                decided?,
+                Some(format!("{}/{}", place.connectivity, place.server)),
+            )
+        }
+        Calling::Stranger => {
+            let number = Normalizer::us().e164(&facts.arrival.destination);
+            if world.did(&number)?.is_empty() {
+                return Ok(Door::Callflows);
+            }
+            explain.note(
+                "source",
+                format_args!("nobody we know calls {number}, which is a PBX's number"),
+            );
+            let reject = Reject::forbidden("nobody known calls from this address");
+            let decision = Decision {
+                account: None,
+                units: Vec::new(),
+                outcome: Outcome::Reject(reject),
+            };
+            (decision, None)
+        }
+    };
+    Ok(match decision {
+        Decision {
+            units,
+            outcome: Outcome::Elsewhere(elsewhere),
+            ..
+        } => Door::Elsewhere { elsewhere, units },
+        decision => Door::Trunk { decision, party },
+    })
+}
+
+/// Devices come first (trunkstore specification 6.2), and legs of ours are no callers.
+fn may_be_trunk(
+    office: &Office<'_>,
+    facts: &mut Facts<'_>,
+    world: &dyn World,
+) -> Result<bool, Unreadable> {
+    let arrival = facts.arrival;
+    if arrival.variable("is_loopback").is_some() || arrival.variable("loopback_leg").is_some() {
+        return Ok(false);
+    }
+    let store = office.store;
+    let source = arrival.source.map(|ip| ip.to_string());
+    match trust::claim(office.routing, arrival, source.as_deref()) {
+        CallerClaim::Device { username, realm } => {
+            let device = store.device_by_address(username, realm);
+            if device.map_err(Unreadable::new)?.is_some() {
+                return Ok(false);
+            }
+            let is_server = world.server_by_address(username, realm)?.is_some();
+            if is_server {
+                facts.digest = Some((username.to_owned(), realm.to_owned()));
+            }
+            Ok(is_server)
+        }
+        CallerClaim::Address { ip, .. } => {
+            let found = store.device_by_ip(ip).map_err(Unreadable::new)?;
+            let Some((account, id)) = found else {
+                return Ok(true);
+            };
+            let device = store.device(&account, &id).map_err(Unreadable::new)?;
+            Ok(!device.is_some_and(|device| device.sip.method == AuthMethod::Ip))
+        }
+        CallerClaim::Untrusted => Ok(true),
+        CallerClaim::Sister { .. } => Ok(false),
+    }
+}
