@@ -107,6 +107,7 @@ impl From<StartError> for Failure {
             }
             StartError::ApiFiles(_) => Exit::CantCreate,
             StartError::Metrics(_) => Exit::Unavailable,
+            StartError::Carriers(_) => Exit::Software,
             StartError::Switch(_) => Exit::Config,
         };
         Failure::new(exit, error)

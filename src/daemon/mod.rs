@@ -19,9 +19,11 @@ use crate::api;
 use crate::callflow::{self, CallReport};
 use crate::config::{Config, NodeSettings};
 use crate::directory;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::switch::{self, IncomingCall, Switch, SwitchSettings};
-use crate::trunks::{Guard, Ledger, ledger};
+use crate::trunks::carriers::{ResolverSettings, SystemResolver};
+use crate::trunks::health::HealthSettings;
+use crate::trunks::{Carriers, Guard, Health, Ledger, ledger};
 use crate::types::NodeName;
 
 pub use metrics::MetricsError;
@@ -50,6 +52,8 @@ pub enum StartError {
     ApiFiles(#[from] api::ContextError),
     #[error("{0}; [metrics] listen names the address: free it or choose another")]
     Metrics(#[from] MetricsError),
+    #[error("the carriers can't be read: {0}; run linefinder check")]
+    Carriers(#[source] StoreError),
     #[error(transparent)]
     Switch(switch::StartError),
 }
@@ -61,6 +65,8 @@ pub struct Daemon {
     directory: Option<directory::Server>,
     api: Option<api::Server>,
     metrics: Option<metrics::Server>,
+    /// The store's sequence from before the carriers were read.
+    carriers_read_to: u64,
     incoming: mpsc::Receiver<IncomingCall>,
     context: callflow::Context,
     drain: Duration,
@@ -86,6 +92,10 @@ impl Daemon {
             .listen
             .map(metrics::Server::bind)
             .transpose()?;
+        let carriers_read_to = store.sequence();
+        let carriers = Carriers::load(&store).map_err(StartError::Carriers)?;
+        let health = Health::new(HealthSettings::default());
+        health.keep(&carriers.resources());
         let sink = Arc::new(registrations::Keeper(store.clone()));
         let ledger = Ledger::default();
         ledger.expect(config.nodes.keys().cloned());
@@ -106,6 +116,8 @@ impl Daemon {
             config.callflow.clone(),
         );
         context.ledger = ledger;
+        context.carriers = Some(carriers);
+        context.health = Some(health);
         context.guard = Guard::new(config.fraud.clone(), Instant::now());
         let directory = directory.map(|server| {
             let switchboard = dialplan::Switchboard::new(context.clone(), switch.clone());
@@ -117,6 +129,7 @@ impl Daemon {
             directory,
             api,
             metrics,
+            carriers_read_to,
             incoming,
             context,
             drain: Duration::from_secs(config.handoff.drain_s),
@@ -189,6 +202,7 @@ impl Daemon {
             self.shutdown.clone(),
         );
         let reaper = tokio::spawn(reaper);
+        let carriers = tokio::spawn(self.keep_carriers());
         let mut look = tokio::time::interval(systemd.look_every());
         loop {
             tokio::select! {
@@ -213,6 +227,9 @@ impl Daemon {
         {
             tracing::error!("the figures' listener failed");
         }
+        if carriers.await.is_err() {
+            tracing::error!("the task that follows the carriers failed");
+        }
         if reaper.await.is_err() {
             tracing::error!("the reaper of trunk units failed");
         }
@@ -225,6 +242,33 @@ impl Daemon {
             && directory.await.is_err()
         {
             tracing::error!("the directory failed");
+        }
+    }
+
+    /// Keeps the carriers' table and their gateways' circuits in step with the store.
+    fn keep_carriers(&self) -> impl Future<Output = ()> + Send + 'static {
+        let carriers = self.context.carriers.clone();
+        let health = self.context.health.clone();
+        let (store, read_to) = (self.store.clone(), self.carriers_read_to);
+        let shutdown = self.shutdown.clone();
+        async move {
+            let Some(carriers) = carriers else { return };
+            let resolver = Arc::new(SystemResolver);
+            let settings = ResolverSettings::default();
+            let followed = carriers.follow(store, read_to, resolver, settings, shutdown.clone());
+            let mut changes = carriers.changes();
+            let kept = async {
+                while changes.changed().await.is_ok() {
+                    if let Some(health) = &health {
+                        health.keep(&carriers.resources());
+                    }
+                }
+            };
+            tokio::select! {
+                () = followed => {}
+                () = kept => {}
+                () = shutdown.cancelled() => {}
+            }
         }
     }
 

@@ -14,11 +14,12 @@ use crate::routing::Variables;
 use crate::routing::dialing::EMERGENCY;
 use crate::routing::numbers::Classifiers;
 use crate::routing::trunk::{
-    Attempt, Decision, Dial, Ended, Failover, Outcome, Reject, Route, RouteKind, Step, UnitWanted,
-    Unreadable, World, next,
+    Attempt, AttemptTo, Decision, Dial, Ended, Failover, Outcome, Reject, Route, RouteKind, Step,
+    UnitWanted, Unreadable, World, next,
 };
 use crate::switch::{Application, CallError, Leg};
 use crate::trunks::fraud;
+use crate::trunks::health::GatewayKey;
 use crate::trunks::ledger::Marks;
 use crate::types::{CallId, HangupCause, NodeName};
 
@@ -270,8 +271,33 @@ impl<'a> Course<'a> {
                 AttemptOutcome::Unfinished
             }
         };
+        self.tell_health(&attempt.to, &outcome);
         self.conclude(at, outcome);
         placed
+    }
+
+    /// What a gateway made of a call goes into its circuit.
+    fn tell_health(&self, to: &AttemptTo, outcome: &AttemptOutcome) {
+        let (
+            Some(health),
+            AttemptTo::Gateway {
+                owner,
+                resource,
+                gateway,
+                ..
+            },
+        ) = (&self.scene.context.health, to)
+        else {
+            return;
+        };
+        let key = GatewayKey::new(owner, resource, *gateway);
+        match outcome {
+            AttemptOutcome::Answered => {
+                health.attempted(&key, HangupCause::NormalClearing, true);
+            }
+            AttemptOutcome::Failed { cause, .. } => health.attempted(&key, *cause, false),
+            AttemptOutcome::NoLeg { .. } | AttemptOutcome::Unfinished => {}
+        }
     }
 
     /// What the A-leg executes before `bridge`, in one write.

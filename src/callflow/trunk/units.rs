@@ -22,10 +22,6 @@ pub(in crate::callflow) struct Held {
 }
 
 impl Held {
-    pub(super) fn is_empty(&self) -> bool {
-        self.units.is_empty()
-    }
-
     /// Takes all of them or none.
     pub(in crate::callflow) async fn take(
         &mut self,

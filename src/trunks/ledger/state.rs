@@ -108,6 +108,7 @@ impl State {
         let units = self.units.entry(key.call).or_default();
         if units.insert((key.account, key.direction), entry).is_none() {
             self.count += 1;
+            show(1.0);
         }
     }
 
@@ -122,6 +123,7 @@ impl State {
             self.units.remove(&key.call);
         }
         self.count -= 1;
+        show(-1.0);
         let counted = counted(&key.call, key.direction, &entry);
         for holder in [Some(&key.account), entry.reseller.as_ref()] {
             let Some(holder) = holder else { continue };
@@ -356,6 +358,11 @@ impl State {
     pub(super) fn unread(&self) -> usize {
         self.nodes.unread()
     }
+}
+
+/// Units in use, for Prometheus.
+fn show(change: f64) {
+    metrics::gauge!("linefinder_trunk_units").increment(change);
 }
 
 fn key(claim: &Claim<'_>) -> Key {
