@@ -40,6 +40,14 @@ pub enum ExplainError {
     UnknownAccount(AccountId),
     #[error("the store has several accounts: name one by --account or --realm")]
     WhichAccount,
+    #[error("no server has the name or the id {0:?}; an id may have /PLACE behind it")]
+    UnknownServer(String),
+    #[error(
+        "several servers are meant by {0:?}: name one by ID/PLACE, or its account by --account"
+    )]
+    WhichServer(String),
+    #[error("the server {0:?} has neither credentials nor an address that is an IP")]
+    NoCredentials(String),
     #[error("the store has no account; import one first")]
     NoAccount,
     #[error(transparent)]
@@ -54,7 +62,7 @@ pub struct Note {
 }
 
 #[derive(Debug, Default)]
-struct Notes(Vec<Note>);
+pub(super) struct Notes(pub(super) Vec<Note>);
 
 impl Explain for Notes {
     fn note(&mut self, rule: &'static str, outcome: fmt::Arguments<'_>) {
@@ -255,7 +263,10 @@ fn imagine(context: &Context, request: &ExplainRequest) -> Result<Arrival, Expla
 }
 
 /// An id out of a literal of ours.
-fn id<T, E>(literal: &str, new: impl Fn(&str) -> Result<T, E>) -> Result<T, ExplainError> {
+pub(super) fn id<T, E>(
+    literal: &str,
+    new: impl Fn(&str) -> Result<T, E>,
+) -> Result<T, ExplainError> {
     new(literal).map_err(|_| ExplainError::WhichAccount)
 }
 

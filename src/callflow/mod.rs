@@ -47,5 +47,8 @@ pub use report::{Attempt, AttemptOutcome, CallReport, EndedBy, Ending, Step, Ver
 pub use run::run;
 pub use settings::{MAX_FLOW_DEPTH, Settings};
 pub use stage::Stage;
+pub use trunk::{
+    Leads, NumberOwner, Tried, TrunkExplanation, TrunkQuestion, Way, explain_trunk, who,
+};
 pub use unattended::{Unattended, unattended};
 pub use walk::{Exhausted, Flow, Next, WILDCARD};

@@ -69,8 +69,16 @@ pub enum Command {
     /// Explain what would happen to a call: each rule tried, and the dial string.
     #[command(after_help = "Examples:\n  \
                             linefinder route --from 1001 --to 1002\n  \
-                            linefinder route --from 1001@acme.example --to 1002 --json")]
+                            linefinder route --from 1001@acme.example --to 1002 --json\n  \
+                            linefinder route --inbound +12125550100\n  \
+                            linefinder route --trunk pbx1 +442071234567")]
     Route(Route),
+    /// Look up numbers: whose they are, where their calls go.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  linefinder numbers who +12125550100"
+    )]
+    Numbers(Numbers),
     /// Make accounts without the API; with the daemon stopped.
     #[command(
         after_help = "The first account is the master account: its API key and its admins may do everything.\n\n\
@@ -293,8 +301,36 @@ pub enum HandoffWay {
 
 #[derive(Debug, Args)]
 pub struct Route {
-    #[command(flatten)]
-    pub caller: Caller,
+    /// Who calls: a device by id, SIP username or username@realm; anything else is an outside caller's number.
+    #[arg(long, value_name = "DEVICE", required_unless_present_any = ["inbound", "trunk"])]
+    pub from: Option<String>,
+    /// What is dialled.
+    #[arg(long, value_name = "NUMBER", required_unless_present_any = ["inbound", "trunk"])]
+    pub to: Option<String>,
+    /// A call from a carrier to this number.
+    #[arg(long, value_name = "DID", conflicts_with_all = ["to", "trunk", "demo"])]
+    pub inbound: Option<String>,
+    /// The address of the carrier that brings it; without it some carrier does.
+    #[arg(long, value_name = "IP", requires = "inbound")]
+    pub source: Option<std::net::IpAddr>,
+    /// A call from a PBX: the server's name or its document's id (ID/PLACE where it has several), and the number.
+    #[arg(long, num_args = 2, value_names = ["SERVER", "NUMBER"], conflicts_with_all = ["to", "demo"])]
+    pub trunk: Option<Vec<String>>,
+    /// The account called, by id; needed when the store has several and `--from` names no realm.
+    #[arg(long, value_name = "ID")]
+    pub account: Option<AccountId>,
+    /// The account called, by realm.
+    #[arg(long, value_name = "REALM", conflicts_with = "account")]
+    pub realm: Option<String>,
+    /// The name that the caller's phone shows.
+    #[arg(long, value_name = "TEXT")]
+    pub caller_name: Option<String>,
+    /// Folder of the store [default: the configuration's].
+    #[arg(long, value_name = "PATH", conflicts_with = "demo")]
+    pub store: Option<PathBuf>,
+    /// Use the documents of the demo instead of a store.
+    #[arg(long)]
+    pub demo: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -331,6 +367,37 @@ pub struct CreateAccount {
     pub password_file: Option<PathBuf>,
     #[command(flatten)]
     pub of: OfStore,
+}
+
+impl Route {
+    /// The call between phones that is asked about.
+    pub fn caller(&self) -> Caller {
+        Caller {
+            from: self.from.clone().unwrap_or_default(),
+            to: self.to.clone().unwrap_or_default(),
+            account: self.account.clone(),
+            realm: self.realm.clone(),
+            caller_name: self.caller_name.clone(),
+            store: self.store.clone(),
+            demo: self.demo,
+        }
+    }
+}
+
+/// What is asked about numbers.
+#[derive(Debug, Subcommand)]
+pub enum Numbers {
+    /// Whose a number is, and where its calls go.
+    Who {
+        /// In any form that callers dial.
+        number: String,
+        /// Folder of the store [default: the configuration's].
+        #[arg(long, value_name = "PATH")]
+        store: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]

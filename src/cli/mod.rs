@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod exit;
 mod history;
+mod numbers;
 mod open;
 mod openapi;
 mod output;
@@ -68,6 +69,7 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Registrations(of) => show::registrations(file, &of),
         Command::Openapi => openapi::openapi(),
         Command::Completions { shell } => completions(shell),
+        Command::Numbers(asked) => numbers::numbers(file, &asked),
         Command::Route(asked) => route::route(file, &asked),
         Command::Demo(asked) => demo::demo(&asked),
         Command::Call(asked) => call::call(file, &asked),

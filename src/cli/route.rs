@@ -1,31 +1,73 @@
 //! `route`: what would happen to a call, by the code that live calls run.
 
-use std::path::Path;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 use super::arguments::{Caller, Route};
 use super::demo;
 use super::exit::{Exit, Failure, Outcome};
 use super::open;
 use super::output::Output;
-use crate::callflow::{Context, ExplainError, ExplainRequest, explain};
+use crate::callflow::{
+    Context, ExplainError, ExplainRequest, TrunkQuestion, Way, explain, explain_trunk,
+};
 use crate::config::Config;
 use crate::store::Store;
+use crate::trunks::Carriers;
 
 pub fn route(file: Option<&Path>, asked: &Route) -> Outcome {
-    let (context, request) = ask(file, &asked.caller)?;
-    if asked.caller.demo {
+    if let Some(question) = trunk_question(asked) {
+        let context = context(file, asked.store.as_ref())?;
+        let explanation = explain_trunk(&context, &question)?;
+        return print(&explanation, asked.json);
+    }
+    let caller = asked.caller();
+    let (context, request) = ask(file, &caller)?;
+    if caller.demo {
         demo::register(&context.store)?;
     }
-    let explanation = explain(&context, &request)?;
+    print(&explain(&context, &request)?, asked.json)
+}
+
+/// An answer, for people or for machines.
+pub fn print<T: Serialize + Display>(answer: &T, json: bool) -> Outcome {
     let mut out = Output::new();
-    if asked.json {
-        let text = serde_json::to_string_pretty(&explanation)
+    if json {
+        let text = serde_json::to_string_pretty(answer)
             .map_err(|error| Failure::new(Exit::Software, error))?;
         out.line(text)?;
     } else {
-        out.line(explanation.to_string().trim_end())?;
+        out.line(answer.to_string().trim_end())?;
     }
     Ok(out.finish()?)
+}
+
+fn trunk_question(asked: &Route) -> Option<TrunkQuestion> {
+    let (way, number) = match (&asked.inbound, asked.trunk.as_deref()) {
+        (Some(did), _) => (Way::Carrier(asked.source), did),
+        (None, Some([server, number])) => {
+            (Way::Server(server.clone(), asked.account.clone()), number)
+        }
+        _ => return None,
+    };
+    Some(TrunkQuestion {
+        way,
+        number: number.clone(),
+        caller_number: asked.from.clone(),
+        caller_name: asked.caller_name.clone(),
+    })
+}
+
+/// The store with its carriers.
+pub fn context(file: Option<&Path>, store: Option<&PathBuf>) -> Result<Context, Failure> {
+    let config = Config::load(file)?;
+    let store = open::existing(file, store)?;
+    let carriers = Carriers::load(&store)?;
+    let mut context = Context::new(store, config.routing, config.callflow);
+    context.carriers = Some(carriers);
+    Ok(context)
 }
 
 /// The store and settings that the caller means, and the question.

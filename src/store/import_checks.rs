@@ -145,7 +145,9 @@ impl<'a> FileChecks<'a> {
                 known.line = Some(line);
                 known.realm.clone_from(&document.realm);
             }
-            Some(known) if !known.stored => self.waiting.push((line, account)),
+            Some(known) if !known.stored && !key.account.is_installation() => {
+                self.waiting.push((line, account));
+            }
             _ => {}
         }
         if let Some(old) = reads::raw(self.disk, &stored)? {

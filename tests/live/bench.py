@@ -17,7 +17,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 REALM = "acme.test"
 ESL_PASSWORD = "live-test-password"
 CONFIRM_PROMPT = "tone_stream://%(300,200,620)"
-CARRIER = "127.0.0.9"           # the address that the list "trunks" lets in
+CARRIER = "127.0.0.9"           # addresses that the list "trunks" lets in
+PBX = "127.0.0.10"
 
 
 def account(realm=REALM, **fields):
@@ -41,7 +42,7 @@ DOCUMENTS = [account(), *device("1001"), *device("1002"), *device("1003", flow_t
 class Daemon:
     """The daemon under test. `log` holds its lines, decoded."""
 
-    def __init__(self, folder, node, port, documents, password=ESL_PASSWORD, park=False):
+    def __init__(self, folder, node, port, documents, password=ESL_PASSWORD, park=False, settings=""):
         self.folder, self.port = Path(folder), port
         self.program = os.environ["LINEFINDER_BIN"]
         self.config = self.folder / "linefinder.toml"
@@ -51,7 +52,7 @@ class Daemon:
             f'[handoff]\nlisten = "127.0.0.1:{port}"\n'
             f'[routing]\nforward_context = "linefinder-forward{"-park" if park else ""}"\n'
             f'confirm_prompt = "{CONFIRM_PROMPT}"\n'
-            '[log]\nformat = "json"\nlevel = "info,linefinder=debug"\n', encoding="utf-8")
+            f'{settings}[log]\nformat = "json"\nlevel = "info,linefinder=debug"\n', encoding="utf-8")
         lines = "".join(json.dumps(document) + "\n" for document in documents)
         imported = subprocess.run([self.program, "--config", str(self.config), "import", "-"], input=lines, text=True,
                                   capture_output=True, timeout=60)
@@ -124,7 +125,8 @@ class Bench:
     """Node, daemon and phones of one scenario. `park` chooses the handoff."""
 
     def __init__(self, park=False, documents=DOCUMENTS, users=("1001", "1002", "1003"), password=ESL_PASSWORD,
-                 start_daemon=True):
+                 start_daemon=True, settings=""):
+        self.settings, self.helpers = settings, []
         self.park, self.documents, self.password, self.start_daemon = park, documents, password, start_daemon
         self.users = users
         self.folder = tempfile.TemporaryDirectory(prefix="linefinder-live-")
@@ -136,13 +138,14 @@ class Bench:
         variables = {"user_context": f"from-device{suffix}"}
         users = [User(user, f"secret-{user}", variables=variables) for user in self.users]
         self.node = FreeSwitch(
-            users=users, acl={"trunks": [f"{CARRIER}/32"]}, esl_password=ESL_PASSWORD, heartbeat=10,
+            users=users, acl={"trunks": [f"{CARRIER}/32", f"{PBX}/32"]}, esl_password=ESL_PASSWORD, heartbeat=10,
             fragments=str(PROJECT / "conf" / "freeswitch"), leave_out=("xml_curl.conf.xml",),
             substitute={"ESL_PASSWORD": ESL_PASSWORD, "DOMAIN": REALM, "127.0.0.1:8084": f"127.0.0.1:{port}",
                         'value="from-trunk"': f'value="from-trunk{suffix}"'})
         try:
             self.node.start()
-            self.daemon = Daemon(self.folder.name, self.node, port, self.documents, self.password, self.park)
+            self.daemon = Daemon(self.folder.name, self.node, port, self.documents, self.password, self.park,
+                                 self.settings)
             if self.start_daemon:
                 self.daemon.start(connected=self.password == ESL_PASSWORD)
         except BaseException:
@@ -152,7 +155,7 @@ class Bench:
 
     def __exit__(self, kind, *_):
         try:
-            for phone in self.phones:
+            for phone in self.phones + self.helpers:
                 phone.close()
             self._keep_logs(kind)
             self._end_daemon()

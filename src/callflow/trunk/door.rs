@@ -39,7 +39,9 @@ pub(in crate::callflow) struct Facts<'a> {
     caller: Party,
     privacy: Privacy,
     headers: Vec<(String, String)>,
-    digest: Option<(String, String)>,
+    pub(super) digest: Option<(String, String)>,
+    /// It is from a carrier, whichever.
+    pub(super) trusted: bool,
     now: i64,
     seed: u64,
 }
@@ -59,6 +61,7 @@ impl<'a> Facts<'a> {
             privacy,
             headers: headers.collect(),
             digest: None,
+            trusted: false,
             now,
             seed: fastrand::u64(..),
         }
@@ -90,7 +93,7 @@ impl<'a> Facts<'a> {
                 digest: digest.map(|(user, realm)| Digest { user, realm }),
                 address: self.address(),
                 from_host: arrival.variable("sip_from_host"),
-                trusted: false,
+                trusted: self.trusted,
             },
             caller: &self.caller,
             privacy: self.privacy,

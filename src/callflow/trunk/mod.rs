@@ -6,10 +6,14 @@ mod attempt;
 mod course;
 mod door;
 mod drive;
+mod explain;
 #[cfg(test)]
 mod tests;
 mod units;
+mod who;
 mod world;
 
 pub(super) use course::Finish;
 pub(super) use drive::{Driven, drive};
+pub use explain::{Leads, Tried, TrunkExplanation, TrunkQuestion, Way, explain_trunk};
+pub use who::{NumberOwner, who};
