@@ -28,7 +28,7 @@ class Sipp:
         scenario.write_text(text)
         self.messages = self.folder / "messages.log"
         command = ["sipp", "-sf", str(scenario), "-i", ip, "-p", str(self.port), "-mi", ip, "-trace_msg",
-                   "-message_file", str(self.messages), "-nostdin", "-min_rtp_port", str(free_port(ip)),
+                   "-message_file", str(self.messages), "-nostdin", "-mp", str(free_port(ip)),
                    "-timeout", "60s", "-recv_timeout", "50000"]
         if target:
             command += ["-s", number, "-m", str(calls), "-l", str(calls), "-r", "200", f"{target[0]}:{target[1]}"]
