@@ -154,6 +154,11 @@ impl Session {
                     Said::Answer | Said::Progress | Said::Media => {}
                 }
             }
+            // Somebody else has hung the callee up: uuid_kill.
+            if !callee.channel.is_up() {
+                let cause = callee.channel.leg().cause;
+                return cause.unwrap_or(HangupCause::NormalClearing);
+            }
             let leaving = {
                 let mut leg = self.channel.leg();
                 leg.broken = false;

@@ -141,7 +141,9 @@ class Bench:
             users=users, acl={"trunks": [f"{CARRIER}/32", f"{PBX}/32"]}, esl_password=ESL_PASSWORD, heartbeat=10,
             fragments=str(PROJECT / "conf" / "freeswitch"), leave_out=("xml_curl.conf.xml",),
             substitute={"ESL_PASSWORD": ESL_PASSWORD, "DOMAIN": REALM, "127.0.0.1:8084": f"127.0.0.1:{port}",
-                        'value="from-trunk"': f'value="from-trunk{suffix}"'})
+                        'value="from-trunk"': f'value="from-trunk{suffix}"',
+                        # Fifty calls at once are a hundred sessions at once.
+                        '"sessions-per-second" value="50"': '"sessions-per-second" value="500"'})
         try:
             self.node.start()
             self.daemon = Daemon(self.folder.name, self.node, port, self.documents, self.password, self.park,

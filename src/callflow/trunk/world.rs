@@ -119,13 +119,16 @@ impl World for Documents<'_> {
         Ok(found.map_err(unreadable)?.map(place))
     }
 
-    /// Names among the servers' addresses are resolved in the carriers' table alone.
+    /// Names among the servers' addresses are resolved in the carriers' table alone; disabled servers,
+    /// which are to be told so, are in the store's index alone.
     fn servers_by_ip(&self, ip: IpAddr) -> Read<Vec<Place>> {
-        let Some(carriers) = self.carriers else {
+        let found = self.carriers.map(|carriers| carriers.servers_at(ip));
+        let found = found.unwrap_or_default();
+        if found.is_empty() {
             let found = self.store.servers_by_ip(ip).map_err(unreadable)?;
             return Ok(found.into_iter().map(place).collect());
-        };
-        let found = carriers.servers_at(ip).into_iter();
+        }
+        let found = found.into_iter();
         Ok(found
             .map(|(key, server)| place((key.account, key.id, server)))
             .collect())
