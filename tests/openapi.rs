@@ -67,13 +67,18 @@ fn every_route_and_verb_is_in_it() {
     let mut told = 0;
     for route in api::routes().iter() {
         let path = &document["paths"][&route.path];
-        for verb in route.verbs.keys() {
+        let provided = route.verbs.iter().filter(|(_, on)| on.is_provided());
+        for (verb, _) in provided.clone() {
             assert!(
                 path.get(verb.as_str().to_lowercase()).is_some(),
                 "{verb} {}",
                 route.path
             );
             told += 1;
+        }
+        if provided.count() == 0 {
+            assert!(path.is_null(), "{}", route.path);
+            continue;
         }
         let parameters = path["parameters"].as_array().map_or(0, Vec::len);
         assert_eq!(

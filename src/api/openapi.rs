@@ -14,7 +14,10 @@ const COMPONENTS: &str = "#/components/schemas/";
 pub fn document(routes: &Routes) -> Value {
     let mut paths = Map::new();
     for route in routes.iter() {
-        paths.insert(route.path.clone(), path(route));
+        // what is answered 501 is there for clients that ask, and not to be asked for
+        if route.verbs.values().any(On::is_provided) {
+            paths.insert(route.path.clone(), path(route));
+        }
     }
     paths.sort_keys();
     json!({
@@ -133,7 +136,7 @@ fn path(route: &Route) -> Value {
     if !parameters.is_empty() {
         item.insert("parameters".to_owned(), parameters.into());
     }
-    for (verb, on) in &route.verbs {
+    for (verb, on) in route.verbs.iter().filter(|(_, on)| on.is_provided()) {
         item.insert(verb.as_str().to_lowercase(), operation(route, *verb, on));
     }
     Value::Object(item)

@@ -106,6 +106,12 @@ impl On {
         self
     }
 
+    /// Whether it does anything: 501 is the status of what is left to a later version.
+    #[must_use]
+    pub fn is_provided(&self) -> bool {
+        self.status != 501
+    }
+
     pub fn answer(&self, asked: Asked) -> impl Future<Output = Outcome> + Send + 'static {
         (self.handler)(asked)
     }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::api::request::Query;
+use crate::api::resource::stored_name;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Test {
@@ -151,7 +152,7 @@ fn at<'a>(id: &str, body: &'a Map<String, Value>, path: &str) -> Option<Cow<'a, 
     if path.starts_with("pvt_") || path.starts_with('_') {
         return None;
     }
-    within(body, path).map(Cow::Borrowed)
+    within(body, stored_name(path)).map(Cow::Borrowed)
 }
 
 fn within<'a>(object: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {

@@ -17,7 +17,7 @@ use std::pin::Pin;
 use serde_json::{Map, Value};
 
 pub use draft::{Draft, Saved};
-pub use public::{merged, pick, public, shown};
+pub use public::{merged, pick, public, shown, stored_name};
 pub use read::{fetch, rows};
 pub use remove::remove;
 pub use revision::{matches, revision};

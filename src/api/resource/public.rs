@@ -9,6 +9,37 @@ use crate::store::Stored;
 
 use super::StoredResource;
 
+/// Fields of clients' that exchanged lines need for a document's key, and the private names that they are stored under.
+const APART: [(&str, &str); 2] = [
+    ("type", "pvt_own_type"),
+    ("account_id", "pvt_own_account_id"),
+];
+
+/// The name of a public field as it is stored.
+#[must_use]
+pub fn stored_name(name: &str) -> &str {
+    let apart = APART.iter().find(|(public, _)| *public == name);
+    apart.map_or(name, |(_, stored)| stored)
+}
+
+/// The public name of a stored field; None for a private one.
+fn public_name(stored: &str) -> Option<&str> {
+    let apart = APART.iter().find(|(_, name)| *name == stored);
+    match apart {
+        Some((public, _)) => Some(public),
+        None => (!is_private(stored)).then_some(stored),
+    }
+}
+
+/// Public fields under the names that they are stored by.
+#[must_use]
+pub(super) fn storable(body: Map<String, Value>) -> Map<String, Value> {
+    let stored = body
+        .into_iter()
+        .map(|(name, value)| (stored_name(&name).to_owned(), value));
+    stored.collect()
+}
+
 fn is_private(name: &str) -> bool {
     name.starts_with("pvt_") || name.starts_with('_')
 }
@@ -16,16 +47,18 @@ fn is_private(name: &str) -> bool {
 /// The public fields.
 #[must_use]
 pub fn public(body: &Map<String, Value>) -> Map<String, Value> {
-    let public = body.iter().filter(|(name, _)| !is_private(name));
+    let public = body
+        .iter()
+        .filter_map(|(name, value)| Some((public_name(name)?, value)));
     public
-        .map(|(name, value)| (name.clone(), value.clone()))
+        .map(|(name, value)| (name.to_owned(), value.clone()))
         .collect()
 }
 
 /// The private ones, which survive whatever a client sends.
 #[must_use]
 pub(super) fn private(body: &Map<String, Value>) -> Map<String, Value> {
-    let private = body.iter().filter(|(name, _)| is_private(name));
+    let private = body.iter().filter(|(name, _)| public_name(name).is_none());
     private
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
@@ -56,7 +89,9 @@ pub fn pick(row: &Row<'_>, names: &[&str]) -> Value {
             continue;
         }
         let mut parts = name.split('.');
-        let first = parts.next().and_then(|part| row.body.get(part));
+        let first = parts
+            .next()
+            .and_then(|part| row.body.get(stored_name(part)));
         let found = parts.fold(first, |found, part| found?.get(part));
         let shown = name.rsplit('.').next().unwrap_or(name);
         if let Some(found) = found.filter(|found| !found.is_null()) {
@@ -114,6 +149,11 @@ mod tests {
     fn private_fields_stay_inside() {
         let body = map(json!({"name": "x", "pvt_tree": [], "_rev": 1}));
         assert_eq!(Value::Object(public(&body)), json!({"name": "x"}));
+        let own = map(json!({"type": "main", "account_id": "x", "name": "n"}));
+        let stored = storable(own.clone());
+        assert!(!stored.contains_key("type") && !stored.contains_key("account_id"));
+        assert_eq!(public(&stored), own);
+        assert!(private(&stored).is_empty());
         assert_eq!(
             Value::Object(private(&body)),
             json!({"pvt_tree": [], "_rev": 1})

@@ -4,7 +4,7 @@ use hyper::header::{IF_MATCH, LOCATION};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::public::private;
+use super::public::{private, storable};
 use super::{Draft, Saved, StoredResource, matches, merged, public, revision, shown};
 use crate::api::reply::{Audit, Outcome, Refusal, Reply, of_store, unreadable};
 use crate::api::request::{Asked, Request};
@@ -124,7 +124,7 @@ async fn store(resource: &StoredResource, asked: &Asked, mut draft: Draft) -> Ou
         also,
         ..
     } = draft;
-    let mut whole = body;
+    let mut whole = storable(body);
     whole.extend(private);
     let document = Document {
         key: key.clone(),

@@ -128,6 +128,7 @@ pub(super) fn routes(routes: &mut Routes) {
         On::new("Many numbers at a time: not provided", |_| async {
             Err(Refusal::not_implemented())
         })
+        .status(501)
     };
     let collection = routes.at("/accounts/{account}/phone_numbers/collection");
     collection

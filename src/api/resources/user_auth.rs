@@ -41,6 +41,7 @@ fn recovery() -> On {
     })
     .access(Access::Open)
     .takes(Takes::Anything)
+    .status(501)
 }
 
 async fn enter(asked: Asked) -> Outcome {
