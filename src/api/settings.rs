@@ -32,6 +32,8 @@ pub struct Settings {
     pub enforce_user_roles: bool,
     /// What a generated realm ends with.
     pub realm_suffix: String,
+    /// Dialplan context in which the second half of a quickcall dials.
+    pub quickcall_context: String,
     /// Webhooks may go to loopback and private networks.
     pub allow_private_webhooks: bool,
 }
@@ -50,6 +52,7 @@ impl Default for Settings {
             redact_sip_passwords: false,
             enforce_user_roles: false,
             realm_suffix: "sip.internal".into(),
+            quickcall_context: "from-device".into(),
             allow_private_webhooks: false,
         }
     }

@@ -220,6 +220,13 @@ impl Section for api::Settings {
             let why = "expected a domain in lower-case letters, digits and . _ -";
             report("realm_suffix", why.into());
         }
+        let name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if self.quickcall_context.is_empty() || !self.quickcall_context.chars().all(name) {
+            report(
+                "quickcall_context",
+                "expected letters, digits and . _ - only".into(),
+            );
+        }
         if self.rate_tokens > 0 && self.rate_refill_per_s == 0 {
             let why = "expected at least 1; rate_tokens = 0 switches the limits off";
             report("rate_refill_per_s", why.into());

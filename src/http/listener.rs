@@ -23,6 +23,9 @@ use super::patience::Patient;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
+/// Bytes of a request's head, and of what is read ahead of a body.
+const HEAD_MAX: usize = 64 * 1024;
+
 /// After an accept that failed for want of something.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -156,6 +159,7 @@ impl Connection {
             .header_read_timeout(limits.head_within)
             .keep_alive(limits.keep_alive)
             .max_headers(limits.headers)
+            .max_buf_size(HEAD_MAX)
             .serve_connection(stream, service);
         let mut connection = pin!(connection);
         let end = async {

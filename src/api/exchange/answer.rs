@@ -235,7 +235,7 @@ impl Known {
             Ok(reply) => (Some(&reply.audit), None),
             Err(refusal) => (None, Some(refusal.message())),
         };
-        let path = head.uri.path();
+        let path = told_path(head.uri.path());
         tracing::debug!(
             request_id = self.request_id,
             client = %self.client,
@@ -266,6 +266,16 @@ impl Known {
             new_revision: audit.and_then(|audit| audit.new.as_deref()),
             reason,
         });
+    }
+}
+
+/// A path for the logs: a token may be part of it.
+fn told_path(path: &str) -> &str {
+    const TOKENS: &str = "/v2/user_auth/";
+    if path.starts_with(TOKENS) {
+        TOKENS
+    } else {
+        path
     }
 }
 

@@ -24,10 +24,7 @@ pub fn of_store(kind: DocumentType, error: StoreError) -> Refusal {
         }
         // it has said so itself, once
         StoreError::DiskFull(_) => Refusal::disk_full(),
-        StoreError::Disk(why) if is_full(&why) => {
-            tracing::error!(error = why, "the disk is full; nothing was changed");
-            Refusal::disk_full()
-        }
+        StoreError::Descendants { .. } => Refusal::has_descendants(),
         StoreError::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
             tracing::error!(%error, "the disk is full; nothing was changed");
             Refusal::disk_full()
@@ -37,10 +34,6 @@ pub fn of_store(kind: DocumentType, error: StoreError) -> Refusal {
             Refusal::datastore_fault("the store can't be used just now")
         }
     }
-}
-
-fn is_full(why: &str) -> bool {
-    why.contains("No space left") || why.contains("os error 28") || why.contains("StorageFull")
 }
 
 /// API specification 3.3: the text of each value that must be unique.

@@ -189,6 +189,13 @@ impl Refusal {
         Self::said(status, "unspecified_fault", "unspecified fault")
     }
 
+    /// 500, as Kazoo has it, for an account that can't go before those below it.
+    #[must_use]
+    pub fn has_descendants() -> Self {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self::said(status, "account_has_descendants", "account has descendants")
+    }
+
     #[must_use]
     pub fn not_implemented() -> Self {
         let status = StatusCode::NOT_IMPLEMENTED;

@@ -9,7 +9,8 @@ use crate::api::context::Context;
 use crate::api::reply::{Audit, Outcome, Refusal, Reply, of_store, unreadable};
 use crate::api::request::{Asked, Request, Verb};
 use crate::api::resource::{
-    Draft, Mode, StoredResource, fetch, fresh_id, insert, matches, pick, revision, save, shown,
+    After, Draft, Mode, Saved, StoredResource, fetch, fresh_id, insert, matches, pick, revision,
+    save, shown,
 };
 use crate::api::routes::{Access, Gives, On, Routes, Takes};
 use crate::documents::{DocumentKey, DocumentType};
@@ -21,6 +22,7 @@ const ACCOUNTS: StoredResource = StoredResource {
     normalise,
     rules,
     view,
+    saved,
     ..StoredResource::plain(DocumentType::Account, "accounts")
 };
 
@@ -127,6 +129,23 @@ fn rules(request: &Request, draft: &mut Draft) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Phones of an account that is disabled, or has another realm now, lose their registrations.
+fn saved(asked: Asked, saved: Saved) -> After {
+    Box::pin(async move {
+        let serves = |stored: &Option<Stored>| {
+            let body = &stored.as_ref()?.document.body;
+            let enabled = body.get("enabled").and_then(Value::as_bool).unwrap_or(true);
+            let realm = body.get("realm").and_then(Value::as_str)?.to_lowercase();
+            enabled.then_some(realm)
+        };
+        if let Some(realm) = serves(&saved.before)
+            && serves(&saved.after).as_ref() != Some(&realm)
+        {
+            super::phones::drop_realm(&asked.context, &realm).await;
+        }
+    })
+}
+
 fn generated_realm(context: &Context) -> Result<String, Refusal> {
     let start: String = fresh_id()?.chars().take(6).collect();
     Ok(format!("{start}.{}", context.settings.realm_suffix))
@@ -229,9 +248,7 @@ async fn delete(asked: Asked) -> Outcome {
         .map_err(unreadable)?
         > 0
     {
-        let data = json!({"message": "account has descendants"});
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        return Err(Refusal::new(status, "account_has_descendants", data));
+        return Err(Refusal::has_descendants());
     }
     let mut last = shown(&ACCOUNTS, &asked, &stored)?;
     let realm = account.realm.clone();

@@ -46,6 +46,7 @@ mod ownership;
 mod phone_numbers;
 mod phones;
 mod private_networks;
+mod quickcall;
 mod schemas;
 mod temporal_rules;
 mod token_auth;
@@ -78,6 +79,7 @@ pub fn routes() -> Routes {
         menus::routes,
         openapi::routes,
         phone_numbers::routes,
+        quickcall::routes,
         schemas::routes,
         temporal_rules::routes,
         token_auth::routes,
