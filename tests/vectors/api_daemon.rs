@@ -26,7 +26,7 @@ pub struct Daemon {
     variables: Map<String, Value>,
     shutdown: CancellationToken,
     _runtime: Runtime,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// A request, byte for byte but for Host and Content-Length.
@@ -97,13 +97,35 @@ impl Daemon {
             variables: variables.as_object().unwrap().clone(),
             shutdown,
             _runtime: runtime,
-            _folder: folder,
+            folder,
         }
     }
 
     /// What the runner supplies to the transcripts.
     pub fn variables(&self) -> Map<String, Value> {
         self.variables.clone()
+    }
+
+    /// What the audit log holds, once everything so far is in it: a last line is asked for, and waited for.
+    #[allow(dead_code, reason = "the suite has no use for it")]
+    pub fn audit_log(&self) -> String {
+        let id = "the-last-line";
+        self.exchange(&Sent {
+            method: "PUT".into(),
+            path: "/v2/user_auth".into(),
+            headers: vec![("X-Request-ID".into(), id.into())],
+            body: b"{\"data\":{}}".to_vec(),
+        });
+        let path = self.folder.path().join("store.audit.jsonl");
+        let end = std::time::Instant::now() + PATIENCE;
+        while std::time::Instant::now() < end {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            if text.contains(id) {
+                return text;
+            }
+            std::thread::yield_now();
+        }
+        panic!("the audit log has no line {id}");
     }
 
     pub fn exchange(&self, sent: &Sent) -> Exchange {
