@@ -586,7 +586,10 @@ impl Process {
     /// Waits until it listens; the node's calls are counted before any is taken.
     async fn ready(&self) {
         let connected = async {
-            while tokio::net::TcpStream::connect(self.metrics).await.is_err() {
+            while tokio::net::TcpStream::connect(self.listening)
+                .await
+                .is_err()
+            {
                 tokio::time::sleep(10 * MS).await;
             }
         };

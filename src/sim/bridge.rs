@@ -154,11 +154,6 @@ impl Session {
                     Said::Answer | Said::Progress | Said::Media => {}
                 }
             }
-            // Somebody else has hung the callee up: uuid_kill.
-            if !callee.channel.is_up() {
-                let cause = callee.channel.leg().cause;
-                return cause.unwrap_or(HangupCause::NormalClearing);
-            }
             let leaving = {
                 let mut leg = self.channel.leg();
                 leg.broken = false;
@@ -171,14 +166,19 @@ impl Session {
                 self.obey(message).await;
                 continue;
             }
-            let changed = self.channel.changed.notified();
-            match callee.due() {
-                None => changed.await,
-                Some(due) => tokio::select! {
-                    biased;
-                    () = changed => {}
-                    () = tokio::time::sleep_until(due) => {}
-                },
+            let due = callee.due();
+            let due = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.channel.changed.notified() => {}
+                // Hung up by uuid_kill: nobody tells the caller's leg of it.
+                () = callee.channel.changed.notified() => {}
+                () = due => {}
             }
         }
     }
