@@ -166,19 +166,14 @@ impl Session {
                 self.obey(message).await;
                 continue;
             }
-            let due = callee.due();
-            let due = async {
-                match due {
-                    Some(due) => tokio::time::sleep_until(due).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                () = self.channel.changed.notified() => {}
-                // Hung up by uuid_kill: nobody tells the caller's leg of it.
-                () = callee.channel.changed.notified() => {}
-                () = due => {}
+            let changed = self.channel.changed.notified();
+            match callee.due() {
+                None => changed.await,
+                Some(due) => tokio::select! {
+                    biased;
+                    () = changed => {}
+                    () = tokio::time::sleep_until(due) => {}
+                },
             }
         }
     }

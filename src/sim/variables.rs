@@ -345,7 +345,13 @@ fn put_callee(leg: &Leg, sip: &Sip, sink: &mut dyn Sink) {
         sink.put("switch_r_sdp", &sdp(media_port(leg) + 2));
         sink.put("ep_codec_string", CODECS);
         if leg.times.bridged != 0 {
-            sink.put("endpoint_disposition", "ANSWER");
+            // Joined by early media is not answered.
+            let disposition = if leg.is_answered() {
+                "ANSWER"
+            } else {
+                "EARLY MEDIA"
+            };
+            sink.put("endpoint_disposition", disposition);
         }
     }
 }
