@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{expressions, metadata, ownership};
+use super::{expressions, flags, metadata, ownership};
 use crate::api::listing::Row;
 use crate::api::reply::Refusal;
 use crate::api::request::{Request, Verb};
-use crate::api::resource::{Draft, StoredResource, pick};
+use crate::api::resource::{Draft, StoredResource};
 use crate::api::routes::Routes;
 use crate::documents::DocumentType;
 use crate::store::Stored;
@@ -31,13 +31,13 @@ fn summary(_: &Request, row: &Row<'_>) -> Result<Option<Value>, Refusal> {
     let fields = [
         "id", "name", "type", "numbers", "patterns", "owner_id", "group_id",
     ];
-    let mut shown = pick(row, &fields);
     let code = row.body.get("featurecode").filter(|code| code.is_object());
     let flow = row.body.get("flow").unwrap_or(&Value::Null);
-    shown["featurecode"] = code.cloned().unwrap_or(json!(false));
-    shown["modules"] = metadata::modules(flow).into();
-    shown["flags"] = row.body.get("flags").cloned().unwrap_or(json!([]));
-    Ok(Some(shown))
+    let more = [
+        ("featurecode", code.cloned().unwrap_or(json!(false))),
+        ("modules", metadata::modules(flow).into()),
+    ];
+    Ok(Some(flags::and(flags::with(row, &fields), more)))
 }
 
 /// `metadata` is worked out, and a client that posts back what it fetched sends it along.

@@ -66,7 +66,7 @@ fn within_an_account(routes: &mut Routes) {
     routes
         .at("/accounts/{account}/global_resources/{resource}")
         .get(gives(On::new("Fetch", |asked| async move {
-            fetch(&GLOBAL, &*installation(&asked), "resource")
+            fetch(&GLOBAL, &installation(&asked), "resource")
         })))
         .post(
             gives(On::new("Replace", |asked| async move {

@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::ownership;
+use super::{flags, ownership};
 use crate::api::listing::{Row, list};
 use crate::api::reply::{Data, Outcome, Refusal, Reply, unreadable};
 use crate::api::request::{Asked, Request};
@@ -51,7 +51,8 @@ pub(super) fn routes(routes: &mut Routes) {
     routes
         .at(ITEM)
         .get(item(On::new("Fetch a number", |asked| async move {
-            fetch(&NUMBERS, &*canonical(&asked)?, "number")
+            let asked = canonical(&asked)?;
+            fetch(&NUMBERS, &asked, "number")
         })))
         .put(
             item(On::new("Add a number to the account", create))
@@ -189,32 +190,59 @@ fn rules(_: &Request, draft: &mut Draft) -> Result<(), Refusal> {
 }
 
 fn view(asked: &Request, stored: &Stored, shown: &mut Map<String, Value>) -> Result<(), Refusal> {
-    let told = facts(asked, stored)?;
-    shown.insert("state".to_owned(), told["state"].clone());
+    let facts = Facts::of(asked, stored)?;
     let read_only =
-        json!({"created": told["created"], "modified": told["updated"], "state": told["state"]});
+        json!({"created": facts.created, "modified": facts.updated, "state": facts.state});
+    shown.insert("state".to_owned(), facts.state);
     shown.insert("_read_only".to_owned(), read_only);
-    if let Some(user) = told.get("used_by") {
-        shown.insert("used_by".to_owned(), user.clone());
+    if let Some(user) = facts.used_by {
+        shown.insert("used_by".to_owned(), user.into());
     }
     Ok(())
 }
 
-/// The row of a listing.
-fn facts(asked: &Request, stored: &Stored) -> Result<Value, Refusal> {
-    let body = &stored.document.body;
-    let of = |name: &str| body.get(name).cloned();
-    let mut facts = json!({
-        "assigned_to": stored.document.key.account.as_str(),
-        "created": of("pvt_created").unwrap_or(json!(0)),
-        "updated": of("pvt_modified").unwrap_or(json!(0)),
-        "state": of("state").unwrap_or_else(|| "in_service".into()),
-        "features": of("features").filter(Value::is_array).unwrap_or(json!([])),
-    });
-    if let Some(user) = used_by(asked, stored.document.key.id.as_str()).map_err(unreadable)? {
-        facts["used_by"] = user.into();
+/// What is known of a number beyond what its account says of it.
+struct Facts {
+    state: Value,
+    /// Gregorian seconds.
+    created: Value,
+    updated: Value,
+    used_by: Option<&'static str>,
+}
+
+impl Facts {
+    fn of(asked: &Request, stored: &Stored) -> Result<Facts, Refusal> {
+        let of = |name: &str| stored.document.body.get(name).cloned();
+        let number = stored.document.key.id.as_str();
+        Ok(Facts {
+            state: of("state").unwrap_or_else(|| "in_service".into()),
+            created: of("pvt_created").unwrap_or(json!(0)),
+            updated: of("pvt_modified").unwrap_or(json!(0)),
+            used_by: used_by(asked, number).map_err(unreadable)?,
+        })
     }
-    Ok(facts)
+}
+
+/// The row of a listing.
+fn row(asked: &Request, stored: &Stored) -> Result<Value, Refusal> {
+    let facts = Facts::of(asked, stored)?;
+    let features = stored
+        .document
+        .body
+        .get("features")
+        .filter(|features| features.is_array());
+    let row = json!({
+        "assigned_to": stored.document.key.account.as_str(),
+        "created": facts.created,
+        "updated": facts.updated,
+        "state": facts.state,
+        "features": features.unwrap_or(&json!([])),
+    });
+    let used_by = facts.used_by.map(Value::from);
+    Ok(match used_by {
+        Some(user) => flags::and(row, [("used_by", user)]),
+        None => row,
+    })
 }
 
 /// What of the account takes the number's calls.
@@ -231,8 +259,8 @@ fn used_by(asked: &Request, number: &str) -> Result<Option<&'static str>, StoreE
 async fn all(asked: Asked) -> Outcome {
     let owner = asked.owner();
     let summary = |asked: &Request, row: &Row<'_>| {
-        let facts = facts(asked, row.stored)?;
-        Ok(Some(json!({row.id: facts})))
+        let told = self::row(asked, row.stored)?;
+        Ok(Some(json!({row.id: told})))
     };
     let rows = list(
         &asked,
@@ -346,10 +374,12 @@ fn identify(asked: &Asked) -> Outcome {
     let asked = canonical(asked)?;
     let number = asked.parameter("number");
     let found = stored(&asked)?.ok_or_else(|| Refusal::bad_identifier(number))?;
-    let facts = facts(&asked, &found)?;
-    Ok(Reply::ok(
-        json!({"account_id": asked.owner().as_str(), "number": number, "state": facts["state"]}),
-    ))
+    let state = Facts::of(&asked, &found)?.state;
+    Ok(Reply::ok(json!({
+        "account_id": asked.owner().as_str(),
+        "number": number,
+        "state": state,
+    })))
 }
 
 fn classes() -> Value {

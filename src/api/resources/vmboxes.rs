@@ -24,9 +24,9 @@ pub(super) fn routes(routes: &mut Routes) {
 }
 
 fn summary(asked: &Request, row: &Row<'_>) -> Result<Option<Value>, Refusal> {
-    let mut shown = flags::with(row, &["id", "name", "mailbox", "owner_id"]);
-    shown["messages"] = json!(messages(asked, row.id)?);
-    Ok(Some(shown))
+    let shown = flags::with(row, &["id", "name", "mailbox", "owner_id"]);
+    let messages = json!(messages(asked, row.id)?);
+    Ok(Some(flags::and(shown, [("messages", messages)])))
 }
 
 /// Messages of a box that are not deleted.
