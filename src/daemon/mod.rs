@@ -1,6 +1,7 @@
 //! The daemon: store, switch and callflows together, from ready to stopped.
 
 mod dialplan;
+mod gateways;
 mod metrics;
 mod registrations;
 mod status;
@@ -121,7 +122,14 @@ impl Daemon {
         context.guard = Guard::new(config.fraud.clone(), Instant::now());
         let directory = directory.map(|server| {
             let switchboard = dialplan::Switchboard::new(context.clone(), switch.clone());
-            server.with_dialplan(Arc::new(switchboard))
+            let server = server.with_dialplan(Arc::new(switchboard));
+            match &context.carriers {
+                Some(carriers) => {
+                    let profile = &config.routing.trunk.carrier_profile;
+                    server.with_trunks(Arc::new(gateways::Known::new(carriers.clone(), profile)))
+                }
+                None => server,
+            }
         });
         Ok(Daemon {
             store,
@@ -203,6 +211,7 @@ impl Daemon {
         );
         let reaper = tokio::spawn(reaper);
         let carriers = tokio::spawn(self.keep_carriers());
+        let gateways = self.keep_gateways().map(tokio::spawn);
         let mut look = tokio::time::interval(systemd.look_every());
         loop {
             tokio::select! {
@@ -227,6 +236,11 @@ impl Daemon {
         {
             tracing::error!("the figures' listener failed");
         }
+        if let Some(gateways) = gateways
+            && gateways.await.is_err()
+        {
+            tracing::error!("the task that keeps the gateways failed");
+        }
         if carriers.await.is_err() {
             tracing::error!("the task that follows the carriers failed");
         }
@@ -243,6 +257,17 @@ impl Daemon {
         {
             tracing::error!("the directory failed");
         }
+    }
+
+    /// Keeps the carriers' gateways on every node in step with their documents.
+    fn keep_gateways(&self) -> Option<impl Future<Output = ()> + Send + 'static> {
+        Some(gateways::keep_all(
+            self.switch.clone(),
+            self.context.carriers.clone()?,
+            self.context.health.clone()?,
+            self.context.routing.trunk.carrier_profile.clone(),
+            self.shutdown.clone(),
+        ))
     }
 
     /// Keeps the carriers' table and their gateways' circuits in step with the store.

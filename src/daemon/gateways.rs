@@ -1,0 +1,65 @@
+//! Carriers' gateways on every node, and what the directory says of trunks.
+
+use std::net::IpAddr;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::directory::Trunks;
+use crate::routing::carriers::SwitchGateway;
+use crate::switch::Switch;
+use crate::trunks::gateways::{GatewaySettings, Wanted, keep};
+use crate::trunks::{Carriers, Health};
+
+/// Answers the directory's questions about trunks.
+pub(super) struct Known(Wanted);
+
+impl Known {
+    pub(super) fn new(carriers: Carriers, profile: &str) -> Self {
+        Self(Wanted::new(carriers, &settings(profile)))
+    }
+}
+
+impl Trunks for Known {
+    fn gateways(&self, profile: &str) -> Vec<SwitchGateway> {
+        self.0.gateways(Some(profile))
+    }
+
+    fn trusted(&self) -> Vec<IpAddr> {
+        self.0.trusted()
+    }
+}
+
+fn settings(profile: &str) -> GatewaySettings {
+    GatewaySettings {
+        profile: profile.to_owned(),
+        ..GatewaySettings::default()
+    }
+}
+
+/// Keeps every node's gateways in step until `shutdown` is cancelled.
+pub(super) async fn keep_all(
+    switch: Switch,
+    carriers: Carriers,
+    health: Health,
+    profile: String,
+    shutdown: CancellationToken,
+) {
+    let settings = settings(&profile);
+    let wanted = Wanted::new(carriers, &settings);
+    let mut nodes = JoinSet::new();
+    for node in switch.nodes() {
+        nodes.spawn(keep(
+            node.clone(),
+            wanted.clone(),
+            health.clone(),
+            settings.clone(),
+            shutdown.clone(),
+        ));
+    }
+    while let Some(ended) = nodes.join_next().await {
+        if ended.is_err() {
+            tracing::error!("the task that keeps a node's gateways failed");
+        }
+    }
+}
