@@ -1,5 +1,13 @@
 //! Resources of the API over HTTP, against a daemon on a port: transcripts in `api_resources/`, in the form of the API's
 //! vectors (`tests/vectors/api.rs`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise, its helpers included"
+)]
 
 #[path = "vectors/api.rs"]
 mod api;

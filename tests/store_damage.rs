@@ -6,7 +6,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test stops at the first surprise, its helpers included"
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise, its helpers included, and says what it did"
 )]
 
 use std::collections::BTreeMap;
@@ -308,7 +309,7 @@ fn round(seed: u64) {
     let told = rebuilt || log.contains("manifest");
     for (name, body) in &before {
         let now = found.get(name);
-        let gone = after.get(name).is_none() && now.is_none();
+        let gone = !after.contains_key(name) && now.is_none();
         let is = |known: Option<&Map<String, Value>>| known.is_some() && known == now;
         assert!(
             gone || now == Some(body) || is(after.get(name)),

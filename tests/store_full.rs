@@ -6,7 +6,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test stops at the first surprise, its helpers included"
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise, its helpers included, and says what it did"
 )]
 
 use std::fs::{self, File};
