@@ -17,6 +17,12 @@ pub fn gregorian() -> i64 {
     unix().saturating_add(GREGORIAN)
 }
 
+/// The same of Unix seconds.
+#[must_use]
+pub fn gregorian_of(unix: i64) -> i64 {
+    unix.saturating_add(GREGORIAN)
+}
+
 /// UTC, as `2026-01-31T23:59:59Z`.
 #[must_use]
 pub fn iso() -> String {

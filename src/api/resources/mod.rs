@@ -29,8 +29,11 @@ mod accounts;
 mod api_auth;
 mod callflows;
 mod carriers;
+mod channel_actions;
+mod channels;
 mod conferences;
 mod connectivity;
+mod contact;
 mod device_data;
 mod devices;
 mod directories;
@@ -47,6 +50,7 @@ mod phone_numbers;
 mod phones;
 mod private_networks;
 mod quickcall;
+mod registrations;
 mod schemas;
 mod temporal_rules;
 mod token_auth;
@@ -69,6 +73,7 @@ pub fn routes() -> Routes {
         api_auth::routes,
         callflows::routes,
         carriers::routes,
+        channels::routes,
         conferences::routes,
         connectivity::routes,
         devices::routes,
@@ -80,6 +85,7 @@ pub fn routes() -> Routes {
         openapi::routes,
         phone_numbers::routes,
         quickcall::routes,
+        registrations::routes,
         schemas::routes,
         temporal_rules::routes,
         token_auth::routes,

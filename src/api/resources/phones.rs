@@ -18,7 +18,7 @@ const WITHIN: Duration = Duration::from_secs(2);
 const GRACE_S: i64 = 60;
 
 /// Whose phone: what it registers as.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Address {
     pub user: String,
     pub realm: String,

@@ -135,7 +135,7 @@ impl Node {
     }
 
     /// The connection of this moment.
-    pub(super) fn queue(&self) -> Result<Arc<CommandQueue>, CommandFailure> {
+    pub(in crate::switch) fn queue(&self) -> Result<Arc<CommandQueue>, CommandFailure> {
         let link = self.0.link.lock().unwrap_or_else(PoisonError::into_inner);
         link.clone().ok_or_else(|| {
             let text = format!("node {} is not connected", self.name());
