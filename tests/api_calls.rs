@@ -93,7 +93,9 @@ impl Bench {
         let acme = account("Acme", "acme.example.test");
         let other = account("Other", "other.example.test");
         let id = acme.account.to_string();
-        let imported = store.import(&mut Cursor::new(documents(&id)), false).unwrap();
+        let imported = store
+            .import(&mut Cursor::new(documents(&id)), false)
+            .unwrap();
         assert_eq!(imported.problems, []);
         let node = Node::start(NodeOptions {
             password: "bench".into(),
@@ -114,7 +116,11 @@ impl Bench {
         let mut state = daemon.switch().nodes()[0].state();
         let live = timeout(PATIENCE, state.wait_for(|state| state.is_live())).await;
         live.unwrap().unwrap();
-        tokio::spawn(async move { daemon.run(&Systemd::none(), &CancellationToken::new()).await });
+        tokio::spawn(async move {
+            daemon
+                .run(&Systemd::none(), &CancellationToken::new())
+                .await
+        });
         let spec = CallSpec::device("1001@acme.example.test", "1002", Handoff::Socket(listening))
             .with_variable("lf_account_id", &id)
             .with_variable("lf_device_id", "dev-a");
@@ -189,11 +195,15 @@ async fn calls_are_listed_to_their_account_alone() {
     assert_eq!(callee["authorizing_id"], "dev-b");
     assert!(caller["timestamp"].as_i64().unwrap() > 62_167_219_200);
 
-    let (_, told) = bench.ask("GET", "/devices/dev-a/channels", Value::Null).await;
+    let (_, told) = bench
+        .ask("GET", "/devices/dev-a/channels", Value::Null)
+        .await;
     assert_eq!(told["data"], json!([caller]));
     let (_, told) = bench.ask("GET", "/users/u-bob/channels", Value::Null).await;
     assert_eq!(told["data"], json!([callee]));
-    let (status, _) = bench.ask("GET", "/devices/nobody/channels", Value::Null).await;
+    let (status, _) = bench
+        .ask("GET", "/devices/nobody/channels", Value::Null)
+        .await;
     assert_eq!(status, 404);
     let item = format!("/channels/{uuid}");
     let (_, told) = bench.ask("GET", &item, Value::Null).await;
@@ -201,17 +211,25 @@ async fn calls_are_listed_to_their_account_alone() {
 
     // Somebody else's call is not there.
     let theirs = format!("/v2/accounts/{}/channels", bench.other);
-    let (_, told) = bench.send("GET", &theirs, &bench.other_token, &Value::Null).await;
+    let (_, told) = bench
+        .send("GET", &theirs, &bench.other_token, &Value::Null)
+        .await;
     assert_eq!(told["data"], json!([]));
     for verb in ["GET", "POST", "PUT"] {
         let body = json!({"action": "metaflow", "data": {"action": "hangup", "module": "hangup"}});
         let one = format!("{theirs}/{uuid}");
         let (status, told) = bench.send(verb, &one, &bench.other_token, &body).await;
-        assert_eq!((status, &told["message"]), (404, &json!("bad identifier")), "{verb}");
+        assert_eq!(
+            (status, &told["message"]),
+            (404, &json!("bad identifier")),
+            "{verb}"
+        );
         assert_eq!(told["data"], json!([uuid]));
     }
     assert_eq!(bench.call.stage(), Stage::Answered);
-    let (status, _) = bench.send("GET", "/v2/channels", &bench.token, &Value::Null).await;
+    let (status, _) = bench
+        .send("GET", "/v2/channels", &bench.token, &Value::Null)
+        .await;
     assert_eq!(status, 403);
 }
 
@@ -223,7 +241,11 @@ async fn calls_are_acted_on() {
         (json!({}), 400, "action"),
         (json!({"action": "dance"}), 400, "action"),
         (json!({"action": "transfer"}), 400, "target"),
-        (json!({"action": "transfer", "target": "1002 inline"}), 400, "target"),
+        (
+            json!({"action": "transfer", "target": "1002 inline"}),
+            400,
+            "target",
+        ),
         (json!({"action": "callflow"}), 400, "id"),
         (json!({"action": "intercept"}), 400, "target_type"),
     ] {
@@ -238,14 +260,22 @@ async fn calls_are_acted_on() {
     let (status, told) = bench.ask("POST", &item, breaks).await;
     assert_eq!((status, &told["data"]), (202, &json!("break initiated")));
 
-    assert_eq!(bench.ask("PUT", &item, json!({"data": {"module": "hangup"}})).await.0, 400);
+    assert_eq!(
+        bench
+            .ask("PUT", &item, json!({"data": {"module": "hangup"}}))
+            .await
+            .0,
+        400
+    );
     let steps = json!({"action": "metaflow", "data": {"module": "hangup", "children": {"_": {"module": "hangup"}}}});
     assert_eq!(bench.ask("PUT", &item, steps).await.0, 501);
     let hangs_up = json!({"action": "metaflow", "data": {"module": "hangup", "data": {}}});
     let (status, told) = bench.ask("PUT", &item, hangs_up).await;
     assert_eq!((status, &told["data"]), (202, &json!("metaflow sent")));
     timeout(PATIENCE, bench.call.result()).await.unwrap();
-    let (status, _) = bench.ask("POST", &item, json!({"data": {"action": "hangup"}})).await;
+    let (status, _) = bench
+        .ask("POST", &item, json!({"data": {"action": "hangup"}}))
+        .await;
     assert_eq!(status, 404);
 }
 
@@ -255,8 +285,14 @@ async fn registrations_are_listed_counted_and_dropped() {
     let realm = "acme.example.test";
     let contact = "<sip:1001@127.0.0.8:5070;fs_nat=yes>";
     bench.store.register(registration("1001", realm, contact));
-    bench.store.register(registration("1002", realm, "sip:1002@127.0.0.9:5099"));
-    bench.store.register(registration("1001", "other.example.test", "sip:1001@127.0.0.7"));
+    bench
+        .store
+        .register(registration("1002", realm, "sip:1002@127.0.0.9:5099"));
+    bench.store.register(registration(
+        "1001",
+        "other.example.test",
+        "sip:1001@127.0.0.7",
+    ));
     let mut gone = registration("1003", realm, "sip:1003@127.0.0.6");
     gone.expires_at = 1_000;
     bench.store.register(gone);
@@ -291,16 +327,32 @@ async fn registrations_are_listed_counted_and_dropped() {
 
     let (_, told) = bench.ask("GET", "/registrations/count", Value::Null).await;
     assert_eq!(told["data"], json!({"count": 2}));
-    let (status, told) = bench.ask("DELETE", "/registrations/9999", Value::Null).await;
+    let (status, told) = bench
+        .ask("DELETE", "/registrations/9999", Value::Null)
+        .await;
     assert_eq!((status, &told["data"]), (404, &json!(["9999"])));
-    let (status, told) = bench.ask("DELETE", "/registrations/1001", Value::Null).await;
+    let (status, told) = bench
+        .ask("DELETE", "/registrations/1001", Value::Null)
+        .await;
     assert_eq!((status, &told["data"]), (200, &json!("ok")));
     assert!(bench.store.registrations("1001", realm).is_empty());
     assert_eq!(bench.store.registrations("1002", realm).len(), 1);
     // Known, although nothing is registered under it any more.
-    assert_eq!(bench.ask("DELETE", "/registrations/1001", Value::Null).await.0, 200);
+    assert_eq!(
+        bench
+            .ask("DELETE", "/registrations/1001", Value::Null)
+            .await
+            .0,
+        200
+    );
     let (status, told) = bench.ask("DELETE", "/registrations", Value::Null).await;
     assert_eq!((status, &told["data"]), (200, &json!("ok")));
     assert!(bench.store.registrations("1002", realm).is_empty());
-    assert_eq!(bench.store.registrations("1001", "other.example.test").len(), 1);
+    assert_eq!(
+        bench
+            .store
+            .registrations("1001", "other.example.test")
+            .len(),
+        1
+    );
 }

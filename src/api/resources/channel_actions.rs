@@ -173,10 +173,14 @@ async fn perform(asked: &Request, node: &Node, (uuid, action): Step) -> Result<(
         Ok(Err(ActionError::Refused(_))) => {
             let status = hyper::StatusCode::INTERNAL_SERVER_ERROR;
             let message = "FreeSWITCH refused the action";
-            Err(Refusal::new(status, "unspecified_fault", json!({"message": message})))
+            Err(Refusal::new(
+                status,
+                "unspecified_fault",
+                json!({"message": message}),
+            ))
         }
-        Ok(Err(ActionError::Failed(_))) | Err(_) => {
-            Err(Refusal::datastore_fault("the node that has the call does not answer"))
-        }
+        Ok(Err(ActionError::Failed(_))) | Err(_) => Err(Refusal::datastore_fault(
+            "the node that has the call does not answer",
+        )),
     }
 }

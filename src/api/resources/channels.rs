@@ -20,13 +20,11 @@ const WITHIN: Duration = Duration::from_secs(5);
 const ITEM: &str = "/accounts/{account}/channels/{channel}";
 
 pub(super) fn routes(routes: &mut Routes) {
-    routes
-        .at("/channels")
-        .get(
-            On::new("The calls of all accounts", everywhere)
-                .access(Access::Superduper)
-                .gives(Gives::Rows),
-        );
+    routes.at("/channels").get(
+        On::new("The calls of all accounts", everywhere)
+            .access(Access::Superduper)
+            .gives(Gives::Rows),
+    );
     routes
         .at("/accounts/{account}/channels")
         .get(On::new("The account's calls", of_account).gives(Gives::Rows));
@@ -66,12 +64,24 @@ pub(super) fn row(channel: &Channel) -> Value {
     put("direction", json!(channel.direction));
     put("destination", json!(channel.destination));
     put("username", json!(channel.username));
-    put("owner_id", json!(channel.owner.as_ref().map(|id| id.as_str())));
-    put("authorizing_id", json!(channel.authorizing.as_ref().map(|id| id.as_str())));
+    put(
+        "owner_id",
+        json!(channel.owner.as_ref().map(|id| id.as_str())),
+    );
+    put(
+        "authorizing_id",
+        json!(channel.authorizing.as_ref().map(|id| id.as_str())),
+    );
     put("authorizing_type", json!(channel.authorizing_type));
-    put("other_leg", json!(channel.other_leg.as_ref().map(|id| id.as_str())));
+    put(
+        "other_leg",
+        json!(channel.other_leg.as_ref().map(|id| id.as_str())),
+    );
     put("presence_id", json!(channel.presence));
-    put("timestamp", json!(channel.created_at.map(time::gregorian_of)));
+    put(
+        "timestamp",
+        json!(channel.created_at.map(time::gregorian_of)),
+    );
     Value::Object(row)
 }
 

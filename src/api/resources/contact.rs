@@ -41,7 +41,10 @@ mod tests {
     #[test]
     fn where_a_contact_is() {
         for (contact, expected) in [
-            ("\"2001\" <sip:2001@10.0.0.9:5070;fs_nat=yes>", Some(("10.0.0.9", 5070))),
+            (
+                "\"2001\" <sip:2001@10.0.0.9:5070;fs_nat=yes>",
+                Some(("10.0.0.9", 5070)),
+            ),
             ("sip:2001@10.0.0.9", Some(("10.0.0.9", 5060))),
             ("<sips:a@[2001:db8::1]:5061>", Some(("2001:db8::1", 5061))),
             ("<sip:pbx.test;transport=tcp>", Some(("pbx.test", 5060))),

@@ -26,7 +26,10 @@ pub(super) fn routes(routes: &mut Routes) {
         .get(On::new("How many contacts are registered", count));
     routes
         .at("/accounts/{account}/registrations/{username}")
-        .delete(On::new("Drop what is registered under a user name", flush_one));
+        .delete(On::new(
+            "Drop what is registered under a user name",
+            flush_one,
+        ));
 }
 
 /// Who stands behind a registration.
@@ -133,9 +136,22 @@ fn row(account: &AccountFacts, held: &Held) -> Value {
     put("contact", json!(registration.contact));
     put("contact_ip", json!(contact.map(|(host, _)| host)));
     put("contact_port", json!(contact.map(|(_, port)| port)));
-    put("authorizing_id", json!(held.behind.as_ref().map(|behind| behind.id.as_str())));
-    put("authorizing_type", json!(held.behind.as_ref().map(|behind| behind.kind)));
-    put("owner_id", json!(held.behind.as_ref().and_then(|behind| behind.owner.as_deref())));
+    put(
+        "authorizing_id",
+        json!(held.behind.as_ref().map(|behind| behind.id.as_str())),
+    );
+    put(
+        "authorizing_type",
+        json!(held.behind.as_ref().map(|behind| behind.kind)),
+    );
+    put(
+        "owner_id",
+        json!(
+            held.behind
+                .as_ref()
+                .and_then(|behind| behind.owner.as_deref())
+        ),
+    );
     put("account_realm", json!(account.realm));
     put("account_name", json!(account.name));
     put("user_agent", json!(registration.user_agent));

@@ -32,7 +32,10 @@ pub enum ChannelAction {
     Unhold,
     /// Sends the channel to a number, through the dialplan and so to us. It arrives as one that was transferred
     /// (`sip_refer_to`), so that the rights of who sent it count; `by`: who that was, if a device of the caller's realm.
-    Transfer { target: Target, by: Option<Target> },
+    Transfer {
+        target: Target,
+        by: Option<Target>,
+    },
 }
 
 /// Why it was not done.
@@ -70,7 +73,10 @@ impl Node {
 fn commands(uuid: &CallId, action: &ChannelAction) -> Result<Vec<Command>, CommandError> {
     let one = |name: &'static str, argument: String| command(name, argument).map(|one| vec![one]);
     match action {
-        ChannelAction::Hangup => one("uuid_kill", format!("{uuid} {}", HangupCause::NormalClearing)),
+        ChannelAction::Hangup => one(
+            "uuid_kill",
+            format!("{uuid} {}", HangupCause::NormalClearing),
+        ),
         ChannelAction::Break => one("uuid_break", format!("{uuid} all")),
         ChannelAction::Hold => one("uuid_hold", uuid.to_string()),
         ChannelAction::Unhold => one("uuid_hold", format!("off {uuid}")),
@@ -108,14 +114,20 @@ mod tests {
         let text = |command: &Command| {
             let mut bytes = bytes::BytesMut::new();
             command.encode(&mut bytes).unwrap();
-            String::from_utf8(bytes.to_vec()).unwrap().trim_end().to_owned()
+            String::from_utf8(bytes.to_vec())
+                .unwrap()
+                .trim_end()
+                .to_owned()
         };
         commands.iter().map(text).collect()
     }
 
     #[test]
     fn actions_are_commands_that_name_the_channel() {
-        assert_eq!(written(&ChannelAction::Hangup), ["api uuid_kill u-1 NORMAL_CLEARING"]);
+        assert_eq!(
+            written(&ChannelAction::Hangup),
+            ["api uuid_kill u-1 NORMAL_CLEARING"]
+        );
         assert_eq!(written(&ChannelAction::Break), ["api uuid_break u-1 all"]);
         assert_eq!(written(&ChannelAction::Hold), ["api uuid_hold u-1"]);
         assert_eq!(written(&ChannelAction::Unhold), ["api uuid_hold off u-1"]);
@@ -139,7 +151,16 @@ mod tests {
             assert!(Target::new(good).is_some(), "{good}");
         }
         let long = "1".repeat(65);
-        for bad in ["", "-bleg", "1002 XML", "a\nb", "${x}", "a@b", "a'b", long.as_str()] {
+        for bad in [
+            "",
+            "-bleg",
+            "1002 XML",
+            "a\nb",
+            "${x}",
+            "a@b",
+            "a'b",
+            long.as_str(),
+        ] {
             assert_eq!(Target::new(bad), None, "{bad}");
         }
     }

@@ -42,7 +42,8 @@ impl Channel {
         let device = id("variable_lf_device_id");
         let stated = text("variable_lf_authorizing_type");
         let joined = call("variable_bridge_uuid");
-        let microseconds = text("Caller-Channel-Created-Time").and_then(|at| at.parse::<i64>().ok());
+        let microseconds =
+            text("Caller-Channel-Created-Time").and_then(|at| at.parse::<i64>().ok());
         Some(Channel {
             uuid: call("Unique-ID")?,
             account: text("variable_lf_account_id").and_then(|id| AccountId::new(&id).ok()),
@@ -104,7 +105,13 @@ mod tests {
 
     #[test]
     fn what_is_no_channel_is_none() {
-        for text in ["-ERR No such channel!", "", "{}", "[]", "{\"Unique-ID\":\"a b\"}"] {
+        for text in [
+            "-ERR No such channel!",
+            "",
+            "{}",
+            "[]",
+            "{\"Unique-ID\":\"a b\"}",
+        ] {
             assert_eq!(Channel::read(text), None, "{text}");
         }
     }
