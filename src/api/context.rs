@@ -11,11 +11,13 @@ use super::audit::Audit;
 use super::auth::{
     self, AccountFacts, Callers, Limiter, Lockout, Memo, Revoked, Secrets, SecretsError,
 };
+use super::files::Files;
 use super::reply::{Refusal, unreadable};
 use super::settings::Settings;
 use super::time;
 use crate::store::Store;
 use crate::switch::Node;
+use crate::trunks::Health;
 use crate::types::AccountId;
 
 /// Accounts that are remembered.
@@ -60,6 +62,10 @@ pub struct Inner {
     pub limiter: Option<Limiter>,
     pub lockout: Lockout,
     pub audit: Audit,
+    /// Sounds.
+    pub files: Files,
+    /// How the carriers' gateways are; None: nobody keeps it.
+    pub health: Option<Health>,
     pub large_bodies: Semaphore,
     pub started: Instant,
     /// Names this daemon without telling anything about it.
@@ -140,6 +146,8 @@ impl Context {
             lockout: Lockout::default(),
             callers: Callers::default(),
             accounts: Memo::new(REMEMBERED),
+            files: Files::beside(store.path()),
+            health: None,
             large_bodies: Semaphore::new(LARGE_BODIES),
             started: Instant::now(),
             store,
@@ -149,6 +157,15 @@ impl Context {
             revoked,
             audit,
         }))
+    }
+
+    /// Tells how the carriers' gateways are. To be called before the context is shared: later it does nothing.
+    #[must_use]
+    pub fn with_health(mut self, health: Option<Health>) -> Context {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.health = health;
+        }
+        self
     }
 
     /// Number of the store's last write: what was worked out at the same number still holds.

@@ -8,6 +8,7 @@ mod auth;
 mod bootstrap;
 mod context;
 mod exchange;
+mod files;
 mod listing;
 pub mod openapi;
 mod reply;
@@ -17,6 +18,7 @@ mod resources;
 mod routes;
 mod server;
 mod settings;
+mod sound;
 mod time;
 
 pub use auth::{Secrets, SecretsError};

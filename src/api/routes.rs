@@ -181,9 +181,18 @@ pub type Match<'a> = (&'a Route, Vec<(&'static str, String)>);
 impl Routes {
     /// The route of this path, made if there is none yet. Two resources may give verbs to one path.
     pub fn at(&mut self, path: &'static str) -> &mut Route {
+        self.below(path, "")
+    }
+
+    /// The route of what lies below a path.
+    pub fn below(&mut self, path: &'static str, tail: &'static str) -> &mut Route {
         let mut step = &mut self.tree;
         let mut endpoint = "";
-        for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        let segments = path.split('/').chain(tail.split('/'));
+        let mut whole = String::new();
+        for segment in segments.filter(|segment| !segment.is_empty()) {
+            whole.push('/');
+            whole.push_str(segment);
             let name = segment
                 .strip_prefix('{')
                 .and_then(|name| name.strip_suffix('}'));
@@ -201,7 +210,7 @@ impl Routes {
         let index = *step.route.get_or_insert(self.routes.len());
         if index == self.routes.len() {
             self.routes.push(Route {
-                path: path.to_owned(),
+                path: whole,
                 endpoint,
                 verbs: BTreeMap::new(),
             });

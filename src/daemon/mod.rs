@@ -110,7 +110,7 @@ impl Daemon {
                 switch::StartError::Listen(error) => StartError::Listen(error),
                 other => StartError::Switch(other),
             })?;
-        let api = api(bound, config, &store, &switch)?;
+        let api = api(bound, config, &store, &switch, &health)?;
         let mut context = callflow::Context::new(
             store.clone(),
             config.routing.clone(),
@@ -394,6 +394,7 @@ fn api(
     config: &Config,
     store: &Store,
     switch: &Switch,
+    health: &Health,
 ) -> Result<Option<api::Server>, StartError> {
     let Some(bound) = bound else {
         return Ok(None);
@@ -405,6 +406,7 @@ fn api(
     }
     let nodes = switch.nodes().to_vec();
     let context = api::Context::open(store.clone(), nodes, config.api.clone())?;
+    let context = context.with_health(Some(health.clone()));
     Ok(Some(bound.serving(context)))
 }
 

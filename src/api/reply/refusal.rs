@@ -36,7 +36,9 @@ impl Refusal {
         Self::new(status, message, json!({"message": words.into()}))
     }
 
-    fn with(mut self, name: HeaderName, value: &str) -> Self {
+    /// With a header; one whose value is not fit for it is left out.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.0.headers.push((name, value));
         }

@@ -27,6 +27,16 @@ impl Query {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// The same without these names.
+    #[must_use]
+    pub fn without(&self, names: &[&str]) -> Query {
+        let kept = self
+            .0
+            .iter()
+            .filter(|(name, _)| !names.contains(&name.as_str()));
+        Query(kept.cloned().collect())
+    }
+
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .iter()

@@ -5,6 +5,7 @@
 //! defaults, uniqueness, revisions, `If-Match`, filters, pages.
 
 mod draft;
+mod history;
 mod public;
 mod read;
 mod remove;
@@ -17,7 +18,7 @@ use std::pin::Pin;
 use serde_json::{Map, Value};
 
 pub use draft::{Draft, Saved};
-pub use public::{merged, pick, public, shown, stored_name};
+pub use public::{merged, pick, private, public, shown, stored_name};
 pub use read::{fetch, rows};
 pub use remove::remove;
 pub use revision::{matches, revision};
@@ -114,6 +115,7 @@ impl StoredResource {
                 .gives(Gives::Item(self.schema))
                 .status(201),
             );
+        self.history_routes(routes, item, parameter);
         for verb in self.verbs {
             let on = match verb {
                 Verb::Get => On::new("Fetch", move |asked| async move {

@@ -57,7 +57,7 @@ pub fn public(body: &Map<String, Value>) -> Map<String, Value> {
 
 /// The private ones, which survive whatever a client sends.
 #[must_use]
-pub(super) fn private(body: &Map<String, Value>) -> Map<String, Value> {
+pub fn private(body: &Map<String, Value>) -> Map<String, Value> {
     let private = body.iter().filter(|(name, _)| public_name(name).is_none());
     private
         .map(|(name, value)| (name.clone(), value.clone()))

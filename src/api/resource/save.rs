@@ -100,7 +100,7 @@ pub async fn save(resource: &StoredResource, asked: Asked, mode: Mode) -> Outcom
 }
 
 /// Checks a draft and writes it; answers with the document as it is then.
-async fn store(resource: &StoredResource, asked: &Asked, mut draft: Draft) -> Outcome {
+pub(super) async fn store(resource: &StoredResource, asked: &Asked, mut draft: Draft) -> Outcome {
     draft.body.shift_remove("id");
     (resource.normalise)(asked, &mut draft.body);
     let sent = std::mem::take(&mut draft.body);

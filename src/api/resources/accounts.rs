@@ -50,6 +50,7 @@ pub(super) fn routes(routes: &mut Routes) {
             .status(201)
     };
     routes.at("/accounts").put(creates());
+    ACCOUNTS.history_shown(routes, "/accounts/{account}", "account");
     let item = |on: On| on.gives(Gives::Item("accounts"));
     routes
         .at("/accounts/{account}")
@@ -258,6 +259,7 @@ async fn delete(asked: Asked) -> Outcome {
         .delete_account(&account.id, asked.author())
         .await;
     deleted.map_err(|error| of_store(DocumentType::Account, error))?;
+    asked.context.files.forget_account(&account.id).await;
     super::phones::drop_realm(&asked.context, &realm).await;
     last.insert("_read_only".to_owned(), json!({"deleted": true}));
     let mut reply = Reply::ok(last);

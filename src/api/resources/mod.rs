@@ -27,6 +27,7 @@
 mod about;
 mod accounts;
 mod api_auth;
+mod attaching;
 mod callflows;
 mod carriers;
 mod channel_actions;
@@ -39,10 +40,13 @@ mod devices;
 mod directories;
 mod expressions;
 mod flags;
+mod gateways;
 mod groups;
 mod limits;
 mod lists;
+mod media;
 mod menus;
+mod messages;
 mod metadata;
 mod openapi;
 mod ownership;
@@ -50,6 +54,7 @@ mod phone_numbers;
 mod phones;
 mod private_networks;
 mod quickcall;
+mod recordings;
 mod registrations;
 mod schemas;
 mod temporal_rules;
@@ -78,13 +83,17 @@ pub fn routes() -> Routes {
         connectivity::routes,
         devices::routes,
         directories::routes,
+        gateways::routes,
         groups::routes,
         limits::routes,
         lists::routes,
+        media::routes,
         menus::routes,
+        messages::routes,
         openapi::routes,
         phone_numbers::routes,
         quickcall::routes,
+        recordings::routes,
         registrations::routes,
         schemas::routes,
         temporal_rules::routes,
