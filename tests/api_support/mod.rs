@@ -82,7 +82,9 @@ impl Client {
     }
 
     pub fn path(&self, path: &str) -> String {
-        if path.starts_with("/v") {
+        // A version of the API: `/v2`, `/v1`; not `/vmboxes`.
+        let version = path.strip_prefix("/v").and_then(|rest| rest.chars().next());
+        if version.is_some_and(|first| first.is_ascii_digit()) {
             path.to_owned()
         } else {
             format!("/v2/accounts/{}{path}", self.account)

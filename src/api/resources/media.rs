@@ -98,7 +98,7 @@ fn add(
         .at(item)
         .get(
             reads(On::new("Fetch", move |asked| async move {
-                fetch(resource, &*by_id(asked), "media")
+                fetch(resource, &by_id(asked), "media")
             }))
             .gives(Gives::Item("media")),
         )

@@ -107,7 +107,7 @@ fn found(asked: &Request) -> Result<Stored, Refusal> {
     Ok(stored)
 }
 
-fn folder_of<'a>(body: &'a Map<String, Value>) -> &'a str {
+fn folder_of(body: &Map<String, Value>) -> &str {
     body.get("folder").and_then(Value::as_str).unwrap_or("new")
 }
 
