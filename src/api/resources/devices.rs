@@ -111,7 +111,9 @@ fn saved(asked: Asked, saved: Saved) -> After {
             let address = Address::of_device(body, &account.realm)?;
             let sip = body.get("sip");
             let part = |name: &str| sip.and_then(|sip| sip.get(name)).cloned();
-            let proof = [part("password"), part("method"), part("ip")];
+            // Imported documents lack the defaults that the API fills in; that alone changes no credentials.
+            let method = part("method").unwrap_or_else(|| "password".into());
+            let proof = (part("password"), method, part("ip"));
             Some((address, enabled, proof))
         };
         let (before, after) = (registers(&saved.before), registers(&saved.after));
