@@ -28,6 +28,8 @@ impl Carriers {
         shutdown: CancellationToken,
     ) {
         let mut changes = store.changes();
+        // What was written since `read_to`, before anybody watched.
+        changes.mark_changed();
         let mut names = Names::default();
         let mut read_to = read_to;
         self.resolve(&mut names, &resolver, &settings).await;
