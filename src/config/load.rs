@@ -13,7 +13,7 @@ use crate::api;
 use crate::callflow;
 use crate::routing;
 use crate::store::StoreSettings;
-use crate::trunks::fraud;
+use crate::trunks::{self, fraud};
 use crate::types::NodeName;
 
 /// Read when no file is named and it exists.
@@ -32,6 +32,7 @@ pub struct Config {
     pub api: api::Settings,
     pub routing: routing::Settings,
     pub callflow: callflow::Settings,
+    pub trunks: trunks::Settings,
     pub fraud: fraud::Settings,
     pub log: LogSettings,
     pub metrics: MetricsSettings,
@@ -77,6 +78,7 @@ impl Config {
             api: reader.section("api"),
             routing: reader.section("routing"),
             callflow: reader.section("callflow"),
+            trunks: reader.section("trunks"),
             fraud: reader.section("fraud"),
             log: reader.section("log"),
             metrics: reader.section("metrics"),

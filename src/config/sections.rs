@@ -10,7 +10,7 @@ use crate::api;
 use crate::callflow;
 use crate::routing;
 use crate::store::StoreSettings;
-use crate::trunks::fraud;
+use crate::trunks::{self, fraud};
 
 impl Section for StoreSettings {
     fn check(&self, report: &mut dyn FnMut(&str, String)) {
@@ -255,6 +255,33 @@ impl Section for callflow::Settings {
     fn check(&self, report: &mut dyn FnMut(&str, String)) {
         if self.max_actions == 0 {
             report("max_actions", "expected at least 1".into());
+        }
+    }
+}
+
+impl Section for trunks::Settings {
+    fn check(&self, report: &mut dyn FnMut(&str, String)) {
+        for (key, value) in [
+            ("gateway_misses", self.gateway_misses),
+            ("gateway_answers", self.gateway_answers),
+        ] {
+            if value == 0 {
+                report(key, "expected at least 1".into());
+            }
+        }
+        for (key, value) in [
+            ("gateway_try_every_s", self.gateway_try_every_s),
+            ("gateway_look_every_s", self.gateway_look_every_s),
+            ("gateway_settle_s", self.gateway_settle_s),
+            ("resolve_every_s", self.resolve_every_s),
+            ("resolve_timeout_s", self.resolve_timeout_s),
+        ] {
+            if value == 0 {
+                report(key, "expected at least 1 second".into());
+            }
+        }
+        if self.resolve_at_once == 0 {
+            report("resolve_at_once", "expected at least 1".into());
         }
     }
 }

@@ -15,8 +15,8 @@ use crate::trunks::{Carriers, Health};
 pub(super) struct Known(Wanted);
 
 impl Known {
-    pub(super) fn new(carriers: Carriers, profile: &str) -> Self {
-        Self(Wanted::new(carriers, &settings(profile)))
+    pub(super) fn new(carriers: Carriers, settings: &GatewaySettings) -> Self {
+        Self(Wanted::new(carriers, settings))
     }
 }
 
@@ -30,22 +30,14 @@ impl Trunks for Known {
     }
 }
 
-fn settings(profile: &str) -> GatewaySettings {
-    GatewaySettings {
-        profile: profile.to_owned(),
-        ..GatewaySettings::default()
-    }
-}
-
 /// Keeps every node's gateways in step until `shutdown` is cancelled.
 pub(super) async fn keep_all(
     switch: Switch,
     carriers: Carriers,
     health: Health,
-    profile: String,
+    settings: GatewaySettings,
     shutdown: CancellationToken,
 ) {
-    let settings = settings(&profile);
     let wanted = Wanted::new(carriers, &settings);
     let mut nodes = JoinSet::new();
     for node in switch.nodes() {

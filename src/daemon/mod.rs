@@ -22,9 +22,8 @@ use crate::config::{Config, NodeSettings};
 use crate::directory;
 use crate::store::{Store, StoreError};
 use crate::switch::{self, IncomingCall, Switch, SwitchSettings};
-use crate::trunks::carriers::{ResolverSettings, SystemResolver};
-use crate::trunks::health::HealthSettings;
-use crate::trunks::{Carriers, Guard, Health, Ledger, ledger};
+use crate::trunks::carriers::SystemResolver;
+use crate::trunks::{self, Carriers, Guard, Health, Ledger, ledger};
 use crate::types::NodeName;
 
 pub use metrics::MetricsError;
@@ -70,6 +69,7 @@ pub struct Daemon {
     carriers_read_to: u64,
     incoming: mpsc::Receiver<IncomingCall>,
     context: callflow::Context,
+    trunks: trunks::Settings,
     drain: Duration,
     shutdown: CancellationToken,
     reports: Option<mpsc::UnboundedSender<CallReport>>,
@@ -95,7 +95,7 @@ impl Daemon {
             .transpose()?;
         let carriers_read_to = store.sequence();
         let carriers = Carriers::load(&store).map_err(StartError::Carriers)?;
-        let health = Health::new(HealthSettings::default());
+        let health = Health::new(config.trunks.health());
         health.keep(&carriers.resources());
         let sink = Arc::new(registrations::Keeper(store.clone()));
         let ledger = Ledger::default();
@@ -126,7 +126,8 @@ impl Daemon {
             match &context.carriers {
                 Some(carriers) => {
                     let profile = &config.routing.trunk.carrier_profile;
-                    server.with_trunks(Arc::new(gateways::Known::new(carriers.clone(), profile)))
+                    let settings = config.trunks.gateways(profile);
+                    server.with_trunks(Arc::new(gateways::Known::new(carriers.clone(), &settings)))
                 }
                 None => server,
             }
@@ -140,6 +141,7 @@ impl Daemon {
             carriers_read_to,
             incoming,
             context,
+            trunks: config.trunks.clone(),
             drain: Duration::from_secs(config.handoff.drain_s),
             shutdown: shutdown.clone(),
             reports: None,
@@ -265,7 +267,8 @@ impl Daemon {
             self.switch.clone(),
             self.context.carriers.clone()?,
             self.context.health.clone()?,
-            self.context.routing.trunk.carrier_profile.clone(),
+            self.trunks
+                .gateways(&self.context.routing.trunk.carrier_profile),
             self.shutdown.clone(),
         ))
     }
@@ -275,11 +278,11 @@ impl Daemon {
         let carriers = self.context.carriers.clone();
         let health = self.context.health.clone();
         let (store, read_to) = (self.store.clone(), self.carriers_read_to);
+        let settings = self.trunks.resolver();
         let shutdown = self.shutdown.clone();
         async move {
             let Some(carriers) = carriers else { return };
             let resolver = Arc::new(SystemResolver);
-            let settings = ResolverSettings::default();
             let followed = carriers.follow(store, read_to, resolver, settings, shutdown.clone());
             let mut changes = carriers.changes();
             let kept = async {

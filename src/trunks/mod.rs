@@ -5,8 +5,10 @@ pub mod fraud;
 pub mod gateways;
 pub mod health;
 pub mod ledger;
+mod settings;
 
 pub use carriers::Carriers;
 pub use fraud::Guard;
 pub use health::Health;
 pub use ledger::Ledger;
+pub use settings::Settings;

@@ -38,6 +38,7 @@ pub(super) fn arrange(
                     gateway.circuit.trying(now);
                 }
                 state.counters.tried += 1;
+                metrics::counter!("linefinder_gateway_tries_total").increment(1);
                 first.push(candidate);
             }
             Standing::Due | Standing::Out => out.push(candidate),
@@ -47,6 +48,7 @@ pub(super) fn arrange(
     if emergency || !in_use {
         if !in_use && !out.is_empty() {
             state.counters.last_resort += 1;
+            metrics::counter!("linefinder_gateway_last_resorts_total").increment(1);
         }
         first.append(&mut out);
     }

@@ -155,6 +155,7 @@ impl Health {
             }
         }
         state.all = next;
+        show(&state);
     }
 
     /// The candidates in the order in which they are to be tried, those left out that are out (see above).
@@ -195,16 +196,24 @@ impl Health {
         let Some(gateway) = state.all.get_mut(key) else {
             return;
         };
-        match gateway.circuit.mark(mark, &self.0.settings, Instant::now()) {
+        let turned = gateway.circuit.mark(mark, &self.0.settings, Instant::now());
+        match turned {
             Some(State::Open) => {
                 state.counters.opened += 1;
+                metrics::counter!("linefinder_gateway_circuits_total", "now" => "open")
+                    .increment(1);
                 tracing::warn!(gateway = %key, server = &*gateway.server, cause = why, "the gateway does not answer: it is left out");
             }
             Some(State::Closed) => {
                 state.counters.closed += 1;
+                metrics::counter!("linefinder_gateway_circuits_total", "now" => "closed")
+                    .increment(1);
                 tracing::info!(gateway = %key, server = &*gateway.server, cause = why, "the gateway answers again: it is in use");
             }
             None => {}
+        }
+        if turned.is_some() {
+            show(state);
         }
     }
 
@@ -216,6 +225,7 @@ impl Health {
         };
         tracing::info!(gateway = %key, ?forced, "the gateway is forced by hand");
         gateway.forced = forced;
+        show(&state);
         true
     }
 
@@ -244,4 +254,16 @@ impl Health {
     pub fn counters(&self) -> HealthCounters {
         self.lock().counters
     }
+}
+
+/// How many gateways there are, and how many no ordinary call is sent to.
+fn show(state: &Gateways) {
+    let out = |gateway: &&Gateway| match gateway.forced {
+        Some(forced) => forced == Forced::Out,
+        None => gateway.circuit.state() == State::Open,
+    };
+    let out = u32::try_from(state.all.values().filter(out).count()).unwrap_or(u32::MAX);
+    let all = u32::try_from(state.all.len()).unwrap_or(u32::MAX);
+    metrics::gauge!("linefinder_gateways").set(all);
+    metrics::gauge!("linefinder_gateways_out").set(out);
 }
