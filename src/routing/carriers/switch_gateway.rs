@@ -17,6 +17,9 @@ const MARK: usize = 8;
 /// Seconds until a refused registration is tried again.
 const RETRY_S: u32 = 30;
 
+/// mod_sofia does not ask at all when it is told to ask more often (seen live).
+const PING_LEAST_S: u32 = 5;
+
 /// A gateway to be made on every node.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SwitchGateway {
@@ -79,7 +82,7 @@ impl SwitchGateway {
             params.push(("expire-seconds", seconds.to_string()));
         }
         if let Some(seconds) = gateway.ping_s {
-            params.push(("ping", seconds.to_string()));
+            params.push(("ping", seconds.max(PING_LEAST_S).to_string()));
         }
         let profile = gateway.custom_sip_interface.as_deref().unwrap_or(profile);
         Some(Self {
@@ -186,6 +189,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!((&*asked.profile, asked.registers), ("x", false));
+        let often = made("main", json!({"server": "a", "ping": 1})).unwrap();
+        assert!(often.params.contains(&("ping", "5".to_owned())));
     }
 
     #[test]
