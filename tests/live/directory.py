@@ -39,7 +39,7 @@ class DirectoryBench(Bench):
                         AUTH_CALLS: profile, **self.more})
         try:
             self.node.start()
-            self.daemon = Daemon(self.folder.name, self.node, port, self.documents)
+            self.daemon = Daemon(self.folder.name, self.node, port, self.documents, settings=self.settings)
             with open(self.daemon.config, "a", encoding="utf-8") as config:
                 config.write(f'[directory]\nlisten = "127.0.0.1:{self.directory_port}"\nuser = "fs"\n'
                              f'password = "{SECRET}"\n')

@@ -7,6 +7,7 @@ import arrives
 import dialplan
 import directory
 import forwarding
+import gateways
 import trunks
 from bench import DOCUMENTS, REALM, Bench, account, device
 from sip_phone import Phone  # noqa: F401
@@ -378,7 +379,7 @@ def from_a_carrier():
 SCENARIOS = [value for value in list(globals().values())
              if callable(value) and getattr(value, "__module__", "") == __name__ and value.__name__ not in
              ("talk", "refused")] + directory.SCENARIOS + forwarding.SCENARIOS + arrives.SCENARIOS + dialplan.SCENARIOS + \
-    trunks.SCENARIOS
+    trunks.SCENARIOS + gateways.SCENARIOS
 
 
 def main(wanted):
