@@ -236,7 +236,7 @@ fn conclude(stage: &mut Stage, attempt: usize, outcome: &BridgeOutcome) -> Attem
 }
 
 /// The children that a failed bridge looks for, in order (callflow specification 1.8).
-fn failure_keys(cause: HangupCause, sip_status: Option<u16>) -> Vec<String> {
+pub(super) fn failure_keys(cause: HangupCause, sip_status: Option<u16>) -> Vec<String> {
     let mut keys = vec![cause.as_str().to_owned()];
     if cause.is_ring_timeout() && cause != HangupCause::NoAnswer {
         keys.push(HangupCause::NoAnswer.as_str().to_owned());

@@ -99,6 +99,10 @@ impl Stage {
         self.context.office(self.clock.now(), fastrand::u64(..))
     }
 
+    pub(super) const fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// Milliseconds since the call arrived.
     #[must_use]
     pub fn elapsed_ms(&self) -> u64 {

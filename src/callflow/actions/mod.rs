@@ -6,6 +6,8 @@ mod device;
 mod group;
 mod hangup;
 mod noop;
+mod offnet;
+mod resources;
 mod response;
 mod ring_group;
 mod sleep;
@@ -22,6 +24,8 @@ pub const ALL: &[Entry] = &[
     Entry::of::<group::Group>(),
     Entry::of::<hangup::Hangup>(),
     Entry::of::<noop::Noop>(),
+    Entry::of::<offnet::Offnet>(),
+    Entry::of::<resources::Resources>(),
     Entry::of::<response::Response>(),
     Entry::of::<ring_group::RingGroup>(),
     Entry::of::<sleep::Sleep>(),

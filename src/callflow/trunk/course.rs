@@ -373,6 +373,21 @@ impl<'a> Course<'a> {
         }
     }
 
+    /// An earlier action left these variables on the caller's leg.
+    pub(in crate::callflow) fn takes_over(&mut self, left: Vec<String>) {
+        self.left_on_leg = left;
+    }
+
+    /// The variables that the next action finds on the caller's leg.
+    pub(in crate::callflow) fn leaves(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.left_on_leg)
+    }
+
+    /// Nobody was reached: the call goes on without the units.
+    pub(in crate::callflow) fn gives_back(&mut self) {
+        self.held.release();
+    }
+
     /// What became of each attempt so far.
     pub(in crate::callflow) fn take_attempts(&mut self) -> Vec<Reported> {
         std::mem::take(&mut self.attempts)

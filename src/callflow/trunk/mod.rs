@@ -7,6 +7,7 @@ mod course;
 mod door;
 mod drive;
 mod explain;
+mod leave;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -16,4 +17,5 @@ mod world;
 pub(super) use course::Finish;
 pub(super) use drive::{Driven, drive};
 pub use explain::{Leads, Tried, TrunkExplanation, TrunkQuestion, Way, explain_trunk};
+pub(super) use leave::{Errand, leave};
 pub use who::{NumberOwner, who};

@@ -48,6 +48,12 @@ impl Held {
         Ok(())
     }
 
+    /// Gives all of them back before the call ends.
+    pub(super) fn release(&mut self) {
+        self.units.drain(..).for_each(Unit::release);
+        self.passed.clear();
+    }
+
     /// Asks the fraud guard for a call to carriers.
     pub(super) fn pass(
         &mut self,

@@ -1,6 +1,6 @@
 //! What is set on the A-leg before the first attempt (trunkstore specification 2.1, 2.5, 3.1).
 
-use super::hosted::Hosted;
+use super::leaving::Behalf;
 use crate::routing::Variables;
 use crate::routing::carriers::Sender;
 use crate::types::AccountId;
@@ -28,13 +28,11 @@ pub fn of_carrier(account: &AccountId, sender: Option<&Sender>) -> Variables {
     aleg
 }
 
-/// Of a call that a server makes, or that is made in its name.
-pub fn of_server(account: &AccountId, server: &Hosted) -> Variables {
+/// Of a call that an account makes.
+pub fn of_caller(account: &AccountId, behalf: Behalf<'_>) -> Variables {
     let mut aleg = hunting();
     aleg.set("lf_account_id", account.as_str());
     aleg.set("lf_direction", "outbound");
-    aleg.set("lf_authorizing_type", "sys_info");
-    aleg.set("lf_authorizing_id", server.place.connectivity.as_str());
-    aleg.set("lf_server_index", server.place.server.to_string());
+    behalf.mark(&mut aleg);
     aleg
 }

@@ -1,6 +1,7 @@
 //! Flags that a carrier has to have for a call (trunkstore specification 3.6).
 
 use super::hosted::Calling;
+use super::leaving::Behalf;
 use super::request::Request;
 use crate::documents::Account;
 use crate::routing::Explain;
@@ -11,8 +12,8 @@ use crate::types::AccountId;
 pub struct Facts<'a, 'r> {
     pub request: &'a Request<'r>,
     pub account_id: &'a AccountId,
-    /// The server that calls, or that the call was for.
-    pub calling: &'a Calling,
+    /// The server that calls, or that the call was for; or the account's device.
+    pub behalf: Behalf<'a>,
     /// The number that is called.
     pub number: &'a str,
 }
@@ -29,7 +30,7 @@ impl Facts<'_, '_> {
             "caller_id_number" => Some(&*request.caller.number),
             "callee_id_number" => Some(self.number),
             "account_id" => Some(self.account_id.as_str()),
-            "authorizing_id" => Some(self.calling.server.place.connectivity.as_str()),
+            "authorizing_id" => Some(self.behalf.authorizing_id()),
             _ => name.strip_prefix("custom_channel_vars.").and_then(|key| {
                 let ours = (request.variable)(&format!("lf_{key}"));
                 ours.or_else(|| (request.variable)(key))
@@ -48,15 +49,22 @@ pub fn of_call(facts: &Facts<'_, '_>, account: &Account, explain: &mut dyn Expla
             flags.push(flag);
         }
     };
-    let (fixed, dynamic) = own(facts.calling);
+    let (fixed, dynamic): (Vec<&str>, Vec<&str>) = match facts.behalf {
+        Behalf::Server(calling) => {
+            let (fixed, dynamic) = own(calling);
+            (texts(fixed), texts(dynamic))
+        }
+        Behalf::Account(leaving) => (texts(leaving.flags), texts(leaving.dynamic_flags)),
+    };
     let wide = account.attributes.outbound_flags.as_deref();
-    let fixed = fixed.iter().chain(wide.iter().flat_map(|wide| &wide.fixed));
+    let wide_fixed = wide.iter().flat_map(|wide| texts(&wide.fixed));
+    let fixed = fixed.into_iter().chain(wide_fixed);
     fixed.for_each(|flag| add(flag.to_string()));
     let system = &facts.request.trunk().outbound_flags;
     system.iter().for_each(|flag| add(flag.clone()));
     let dynamic = dynamic
-        .iter()
-        .chain(wide.iter().flat_map(|wide| &wide.dynamic));
+        .into_iter()
+        .chain(wide.iter().flat_map(|wide| texts(&wide.dynamic)));
     for name in dynamic {
         match facts.lookup(name) {
             Some(flag) => add(flag),
@@ -67,6 +75,10 @@ pub fn of_call(facts: &Facts<'_, '_>, account: &Account, explain: &mut dyn Expla
         explain.note("flags", format_args!("{}", flags.join(", ")));
     }
     flags
+}
+
+fn texts<T: AsRef<str>>(list: &[T]) -> Vec<&str> {
+    list.iter().map(AsRef::as_ref).collect()
 }
 
 /// Of each kind the first list that has something; lists are not merged.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::decision::{Attempt, AttemptTo, Dial};
 use super::flags::Facts;
 use super::formatters::Format;
-use super::hosted::Calling;
+use super::leaving::Behalf;
 use super::pbx;
 use super::request::{Party, Request};
 use crate::documents::{Account, Gateway, Resource};
@@ -22,12 +22,15 @@ pub const LOOP: &str = "X-Trunk-Loop";
 const OURS: [&str; 2] = [LOOP, "X-KAZOO-AOR"];
 const OURS_BEGIN: &str = "x-lf-";
 
+/// The shown number.
+const NUMBER: &str = "origination_caller_id_number";
+
 /// A call to carriers.
 #[derive(Clone, Copy)]
 pub struct CarrierCall<'a> {
     pub account_id: &'a AccountId,
     pub account: &'a Account,
-    pub calling: &'a Calling,
+    pub behalf: Behalf<'a>,
     /// Normalised.
     pub number: &'a str,
     /// As it was dialled.
@@ -75,7 +78,7 @@ pub fn attempt(
     let Some(gateway) = candidate.gateway() else {
         return attempt;
     };
-    let levels = call.calling.levels();
+    let levels = call.behalf.levels();
     if call.timed {
         attempt.answer_timeout_s = levels.first(|terms| terms.timeout_s.filter(|s| *s > 0));
     }
@@ -233,15 +236,19 @@ impl Leg<'_, '_> {
 
     /// What this gateway is shown.
     fn shown(&self) -> &Party {
-        let wants = self.gateway.caller_id_type.as_deref() == Some("emergency");
-        match self.shared.emergency || wants {
+        match self.is_for_rescuers() {
             true => self.shared.emergency_caller,
             false => self.shared.caller,
         }
     }
 
+    fn is_for_rescuers(&self) -> bool {
+        let wants = self.gateway.caller_id_type.as_deref() == Some("emergency");
+        self.shared.emergency || wants
+    }
+
     fn bypasses(&self, endpoint: &Endpoint) -> bool {
-        let levels = self.call.calling.levels();
+        let levels = self.call.behalf.levels();
         let handling = levels.first(|terms| terms.media_handling.as_deref());
         let own = self
             .gateway
@@ -254,7 +261,7 @@ impl Leg<'_, '_> {
     }
 
     fn variables(&self) -> Variables {
-        let mut variables = Variables::default();
+        let mut variables = self.call.behalf.identity(self.is_for_rescuers());
         let v = &mut variables;
         self.identity(v);
         self.media(v);
@@ -277,14 +284,21 @@ impl Leg<'_, '_> {
 
     fn identity(&self, v: &mut Variables) {
         let shown = self.shown();
+        if v.get(NUMBER).is_some_and(|number| number != shown.number) {
+            // Rescuers are shown another number than the one that is asserted.
+            v.remove("sip_h_P-Asserted-Identity");
+        }
         let number = self.formatted("outbound_caller_id_number", &shown.number);
         let name = self.formatted("outbound_caller_id_name", &shown.name);
-        v.set_number("origination_caller_id_number", &number.unwrap_or_default());
+        v.set_number(NUMBER, &number.unwrap_or_default());
         v.set_display_name("origination_caller_id_name", &name.unwrap_or_default());
         let sent = self.number();
         v.set_number("origination_callee_id_number", &sent);
         v.set_number("origination_callee_id_name", &sent);
-        if let Some(kind @ ("rpid" | "pid" | "none")) = self.gateway.caller_id_type.as_deref() {
+        // How a hidden number is signalled is the caller's matter.
+        if v.get("sip_cid_type").is_none()
+            && let Some(kind @ ("rpid" | "pid" | "none")) = self.gateway.caller_id_type.as_deref()
+        {
             v.set("sip_cid_type", kind);
         }
         if let Some(uri) = self.shown_from(shown) {
@@ -350,9 +364,14 @@ impl Leg<'_, '_> {
             }
         }
         if let Some(diversion) = self.request.header("Diversion") {
-            self.header("Diversion", &diverted_again(diversion), v);
+            // A forward of ours has counted itself already.
+            let diversion = match self.call.behalf {
+                Behalf::Server(_) => diverted_again(diversion),
+                Behalf::Account(_) => diversion.to_owned(),
+            };
+            self.header("Diversion", &diversion, v);
         }
-        for (_, terms) in self.call.calling.levels().iter().rev() {
+        for (_, terms) in self.call.behalf.levels().iter().rev() {
             for (name, value) in terms.sip_headers.iter().flat_map(|table| table.iter()) {
                 self.header(name, value, v);
             }
@@ -382,7 +401,7 @@ impl Leg<'_, '_> {
         let facts = Facts {
             request: self.request,
             account_id: self.call.account_id,
-            calling: self.call.calling,
+            behalf: self.call.behalf,
             number: self.call.number,
         };
         let parameters = &self.gateway.invite_parameters;
@@ -399,12 +418,9 @@ impl Leg<'_, '_> {
 
     /// What the leg says of itself in records, and after a restart.
     fn marks(&self, v: &mut Variables) {
-        let place = &self.call.calling.server.place;
         v.set("accountcode", self.call.account_id.as_str());
         v.set("lf_account_id", self.call.account_id.as_str());
-        v.set("lf_authorizing_id", place.connectivity.as_str());
-        v.set("lf_authorizing_type", "sys_info");
-        v.set("lf_server_index", place.server.to_string());
+        self.call.behalf.mark(v);
         v.set("lf_direction", "outbound");
         v.set(
             "lf_resource_id",

@@ -8,6 +8,7 @@ use super::decision::{
 use super::gateway::{CarrierCall, LOOP};
 use super::hosted::{Calling, Hosted, Servers};
 use super::hunt::Hunting;
+use super::leaving::Behalf;
 use super::numbers::{Owned, Owner};
 use super::offnet::{self, Offnet};
 use super::pbx::{self, PbxCall};
@@ -262,7 +263,7 @@ impl Forced<'_> {
         let call = CarrierCall {
             account_id: &self.owned.account_id,
             account: &self.owned.account,
-            calling: &calling,
+            behalf: Behalf::Server(&calling),
             number: self.number,
             dialed: self.number,
             caller: request.caller,

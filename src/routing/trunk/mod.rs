@@ -2,7 +2,7 @@
 //! refusal (trunkstore specification 2 to 5).
 //!
 //! [`arrive`] says who is calling; [`inbound`] decides a call from a carrier, [`outbound`] one from
-//! a PBX, [`failover`] what follows when all attempts have failed. They read the documents through a
+//! a PBX, [`leaving`] one of a device or a callflow, [`failover`] what follows when all attempts have failed. They read the documents through a
 //! [`World`] and give a [`Decision`]: the units of limits to take first, then what to do. [`next`]
 //! tells after each attempt whether another is placed, the failover is decided, or the caller is
 //! hung up. [`limits`] judges one unit.
@@ -17,6 +17,7 @@ mod hosted;
 mod hunt;
 mod identity;
 mod inbound;
+mod leaving;
 pub mod limits;
 pub mod numbers;
 mod offnet;
@@ -36,6 +37,7 @@ pub use decision::{
 };
 pub use hunt::{Ended, HuntPolicy, Hunting, Step, next};
 pub use inbound::inbound;
+pub use leaving::{Leaving, barred, leaving};
 pub use outbound::{failover, outbound};
 pub use request::{Digest, Party, Request, Source};
 pub use settings::{Settings, UserField};

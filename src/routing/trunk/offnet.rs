@@ -8,7 +8,7 @@ use super::hunt::{HuntPolicy, Hunting};
 use super::request::{Party, Request};
 use super::units::{self, Kind};
 use super::world::{Unreadable, World};
-use super::{aleg, arrival, identity, numbers};
+use super::{arrival, identity, numbers};
 use crate::documents::Resource;
 use crate::routing::Explain;
 use crate::routing::carriers::{Candidate, Wanted};
@@ -38,11 +38,11 @@ pub fn carriers(
     let facts = Facts {
         request,
         account_id: call.account_id,
-        calling: call.calling,
+        behalf: call.behalf,
         number: call.number,
     };
     let flags = flags::of_call(&facts, call.account, explain);
-    let hunt = match call.calling.hunt_account().map(AccountId::new) {
+    let hunt = match call.behalf.hunt_account().map(AccountId::new) {
         Some(Ok(hunt)) => Some(hunt),
         Some(Err(error)) => {
             explain.note("carriers", format_args!("hunt_account_id: {error}"));
@@ -96,8 +96,8 @@ pub fn carriers(
         attempts: attempts.collect(),
         hunting: Hunting::Carriers(policy),
         failover: None,
-        aleg: aleg::of_server(call.account_id, &call.calling.server),
-        privacy: !emergency && request.privacy.hides_something(),
+        aleg: call.behalf.aleg(call.account_id),
+        privacy: call.behalf.is_server() && !emergency && request.privacy.hides_something(),
         ring_ready: false,
         emergency,
         guard_s: settings.routing_guard_s,
@@ -169,7 +169,7 @@ fn rescuers(
     global: bool,
     world: &dyn World,
 ) -> Result<Result<Party, Reject>, Unreadable> {
-    let shown = identity::emergency(call.calling, request.caller, call.caller);
+    let shown = call.behalf.emergency(request.caller, call.caller);
     if !emergency || !global {
         return Ok(Ok(shown));
     }

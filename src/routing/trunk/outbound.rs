@@ -7,6 +7,7 @@ use super::decision::{
 };
 use super::hosted::{Calling, Hosted};
 use super::hunt::Hunting;
+use super::leaving::Behalf;
 use super::place::{Placing, place, refused, restricted};
 use super::request::Request;
 use super::world::{Unreadable, World};
@@ -71,7 +72,7 @@ pub fn outbound(
     let placing = Placing {
         account_id: &account_id,
         account: &account,
-        calling: &calling,
+        behalf: Behalf::Server(&calling),
         dialed: &dialed,
         caller: &caller,
         failover: false,
@@ -136,7 +137,7 @@ pub fn failover(
     let placing = Placing {
         account_id,
         account: &account,
-        calling: &calling,
+        behalf: Behalf::Server(&calling),
         dialed,
         caller: &failover.caller,
         failover: true,

@@ -3,23 +3,24 @@
 
 use super::decision::{Decision, Elsewhere, Outcome, Reject, RouteKind, UnitWanted};
 use super::gateway::CarrierCall;
-use super::hosted::{Calling, Servers};
+use super::hosted::Servers;
 use super::inbound::{Target, to_servers};
+use super::leaving::Behalf;
 use super::numbers::{self, Owned, Owner};
 use super::offnet::{self, Offnet};
+use super::pbx;
 use super::request::{Party, Request};
 use super::units::{self, Kind};
 use super::world::{Unreadable, World};
-use super::{aleg, pbx};
 use crate::documents::Account;
 use crate::routing::{Explain, dialing};
 use crate::types::{AccountId, HangupCause};
 
-/// A call that goes out in the name of a server.
+/// A call that goes out in somebody's name.
 pub struct Placing<'a> {
     pub account_id: &'a AccountId,
     pub account: &'a Account,
-    pub calling: &'a Calling,
+    pub behalf: Behalf<'a>,
     /// As it was dialled.
     pub dialed: &'a str,
     /// What the far side is shown, but for rescuers.
@@ -99,7 +100,7 @@ fn once(
     let carrier_call = CarrierCall {
         account_id: call.account_id,
         account: call.account,
-        calling: call.calling,
+        behalf: call.behalf,
         number,
         dialed: call.dialed,
         caller: call.caller,
@@ -127,7 +128,7 @@ fn onnet(
     world: &dyn World,
     explain: &mut dyn Explain,
 ) -> Result<Option<Decision>, Unreadable> {
-    if call.calling.hunt_account().is_some() {
+    if call.behalf.hunt_account().is_some() {
         explain.note("onnet", format_args!("hunt_account_id: carriers only"));
         return Ok(None);
     }
@@ -149,6 +150,14 @@ fn onnet(
         units,
         outcome,
     };
+    if owned.is_elsewhere() && !call.behalf.is_server() {
+        // It is in a callflow already, which can't become another account's.
+        explain.note(
+            "onnet",
+            format_args!("{number} is not for a PBX: over carriers"),
+        );
+        return Ok(None);
+    }
     if owned.is_elsewhere() {
         explain.note("onnet", format_args!("{number} is not for a PBX"));
         return Ok(Some(decided(Outcome::Elsewhere(Elsewhere {
@@ -163,7 +172,7 @@ fn onnet(
         number,
         caller: call.caller,
         from_account: Some(call.account_id),
-        aleg: aleg::of_server(call.account_id, &call.calling.server),
+        aleg: call.behalf.aleg(call.account_id),
         fails_over: !call.failover,
     };
     let outcome = to_servers(request, target, &servers, world, explain)?;
