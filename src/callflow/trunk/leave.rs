@@ -93,6 +93,7 @@ pub(in crate::callflow) async fn leave(
             return Ok(Finish::Rejected(reject));
         }
     };
+    let decided_us = stage.clock().elapsed_us();
     // The engine drops the action when the daemon stops.
     let never = CancellationToken::new();
     let party = endpoint.as_ref().map(|endpoint| endpoint.id.as_str());
@@ -117,7 +118,7 @@ pub(in crate::callflow) async fn leave(
     let attempts = course.take_attempts();
     let left = course.leaves();
     drop(course);
-    stage.decided();
+    stage.decided_us.get_or_insert(decided_us);
     stage.left_on_leg = left;
     stage.attempts.extend(attempts);
     Ok(finish)
