@@ -52,7 +52,7 @@ fn store(folder: &std::path::Path) -> Store {
     let store = Store::open(&settings).unwrap();
     for a in 0..ACCOUNTS {
         let account = format!("account{a}");
-        let realm = json!({"name": "A", "realm": format!("a{a}.test")});
+        let realm = json!({"name": format!("Account {a}"), "realm": format!("a{a}.test")});
         let mut writes = vec![write(DocumentType::Account, &account, &account, realm)];
         writes.extend((0..DEVICES).map(|d| {
             let body = json!({"name": format!("Phone {d}"), "owner_id": format!("{d:032}"),
