@@ -19,7 +19,8 @@ pub enum JsonError {
 }
 
 /// How deep brackets are nested outside of strings.
-fn nesting(json: &[u8]) -> usize {
+#[must_use]
+pub fn nesting(json: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0_usize);
     let (mut in_string, mut escaped) = (false, false);
     for byte in json {

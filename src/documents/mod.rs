@@ -7,6 +7,7 @@ mod connectivity;
 mod device;
 mod document;
 mod formatter;
+mod gateway;
 mod group;
 pub mod json;
 mod lenient;
@@ -31,6 +32,7 @@ pub use connectivity::{Connectivity, DidEntry, Server, ServerAuth, ServerOptions
 pub use device::Device;
 pub use document::{Document, DocumentKey, DocumentType};
 pub use formatter::{Direction, Formatter, Formatters, Pattern};
+pub use gateway::{DynamicParameter, Gateway, InviteParameters};
 pub use group::{Group, GroupMember};
 pub use lenient::{Table, Text};
 pub use limits::{DidRule, Limits, Trunks};
@@ -38,10 +40,7 @@ pub use media::{Encryption, Media, Methods};
 pub use number::{NumberRecord, NumberState, Prepend};
 pub use recording::{AccountRecording, CallRecording, RecordingFields, RecordingSource};
 pub use registration::Registration;
-pub use resource::{
-    ClassRule, DynamicParameter, FromFormat, Gateway, GatewayStrategy, InviteParameters, Resource,
-    TrunkMedia,
-};
+pub use resource::{ClassRule, FromFormat, GatewayStrategy, Resource, TrunkMedia};
 pub use sip::{AuthMethod, CustomHeaders, Password, Sip};
 pub use terms::{CallerIdFormat, Failover, Terms, TrunkIdentity};
 pub use user::User;

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::documents::json::nesting;
+
 /// Brackets within brackets; what is deeper is refused (API specification 1.4).
 pub const NESTING_MAX: usize = 64;
 
@@ -18,26 +20,6 @@ pub fn parse(body: &[u8]) -> Result<Value, String> {
         return Err(format!("nested deeper than {NESTING_MAX} levels"));
     }
     serde_json::from_str(text).map_err(|error| error.to_string())
-}
-
-/// How deep brackets are nested outside of strings.
-fn nesting(json: &[u8]) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0_usize);
-    let (mut in_string, mut escaped) = (false, false);
-    for byte in json {
-        match (in_string, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (_, b'"') => in_string = !in_string,
-            (false, b'{' | b'[') => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            (false, b'}' | b']') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@ use serde_json::{Map, Value};
 use crate::api::files::{ATTACHMENT, Attachment};
 use crate::api::reply::{Outcome, Refusal};
 use crate::api::request::Asked;
-use crate::api::resource::{Draft, StoredResource, insert, matches, private, public, revision};
+use crate::api::resource::{
+    After, Draft, Saved, StoredResource, insert, matches, private, public, revision,
+};
+use crate::store::Stored;
 
 /// How often it is tried again because somebody else changed the document in between.
 const TRIES: usize = 20;
@@ -41,6 +44,21 @@ pub(super) async fn attach(
         Err(_) => {}
     }
     outcome.map(|(reply, _)| reply)
+}
+
+/// After a change: a document that is gone takes its bytes along.
+pub(super) fn detach(asked: Asked, saved: Saved) -> After {
+    Box::pin(async move {
+        if let Saved {
+            before: Some(Stored { document, .. }),
+            after: None,
+        } = &saved
+            && let Some(attachment) = Attachment::of(&document.body)
+        {
+            let files = &asked.context.files;
+            files.forget(&document.key.account, &attachment).await;
+        }
+    })
 }
 
 async fn point(

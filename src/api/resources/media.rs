@@ -5,18 +5,16 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::attaching::attach;
-use crate::api::files::Attachment;
+use super::attaching::{attach, detach};
 use crate::api::listing::Row;
 use crate::api::reply::{Outcome, Refusal, Reply, unreadable};
 use crate::api::request::{Asked, Request};
 use crate::api::resource::{
-    After, Draft, Mode, Saved, StoredResource, create, fetch, insert, remove, rows, save,
+    Draft, Mode, StoredResource, create, fetch, insert, remove, rows, save,
 };
 use crate::api::routes::{Access, Gives, On, Routes, Takes};
 use crate::api::sound;
 use crate::documents::DocumentType;
-use crate::store::Stored;
 
 const LOCAL: StoredResource = StoredResource {
     summary: |_, row| Ok(Some(summary(row))),
@@ -30,7 +28,7 @@ const LOCAL: StoredResource = StoredResource {
         shown.insert("id".to_owned(), id.into());
         Ok(())
     },
-    saved,
+    saved: detach,
     ..StoredResource::plain(DocumentType::Media, "media")
 };
 
@@ -237,24 +235,6 @@ async fn upload(resource: &'static StoredResource, asked: Asked) -> Outcome {
     asked.document(DocumentType::Media, "media")?;
     let (kind, bytes) = sound::uploaded(&asked)?;
     attach(resource, &asked, "media", &kind, bytes).await
-}
-
-/// The bytes go with their document.
-fn saved(asked: Asked, saved: Saved) -> After {
-    Box::pin(async move {
-        if let Saved {
-            before: Some(Stored { document, .. }),
-            after: None,
-        } = &saved
-            && let Some(attachment) = Attachment::of(&document.body)
-        {
-            asked
-                .context
-                .files
-                .forget(&document.key.account, &attachment)
-                .await;
-        }
-    })
 }
 
 /// Without `named`: how many sounds have each value of a field. With it: the ids of those that have the value in the path.

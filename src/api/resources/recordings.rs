@@ -3,11 +3,12 @@
 use hyper::header::ACCEPT;
 use serde_json::{Map, Value, json};
 
+use super::attaching::detach;
 use crate::api::files::Attachment;
 use crate::api::listing::{Row, list};
 use crate::api::reply::{Outcome, Refusal};
 use crate::api::request::{Asked, Request};
-use crate::api::resource::{After, Saved, StoredResource, fetch, remove};
+use crate::api::resource::{StoredResource, fetch, remove};
 use crate::api::routes::{Gives, On, Routes};
 use crate::api::{sound, time};
 use crate::documents::DocumentType;
@@ -22,7 +23,7 @@ const RECORDINGS: StoredResource = StoredResource {
         contents(&stored.document.body, shown);
         Ok(())
     },
-    saved,
+    saved: detach,
     ..StoredResource::plain(DocumentType::Recording, "recordings")
 };
 
@@ -219,24 +220,6 @@ fn wants_sound(accept: &str) -> bool {
         }
     }
     best.is_some_and(|(_, sound)| sound)
-}
-
-/// The sound goes with its document.
-fn saved(asked: Asked, saved: Saved) -> After {
-    Box::pin(async move {
-        if let Saved {
-            before: Some(Stored { document, .. }),
-            after: None,
-        } = &saved
-            && let Some(attachment) = Attachment::of(&document.body)
-        {
-            asked
-                .context
-                .files
-                .forget(&document.key.account, &attachment)
-                .await;
-        }
-    })
 }
 
 #[cfg(test)]
