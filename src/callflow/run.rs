@@ -135,6 +135,7 @@ async fn drive(
         }
     };
     // What the peer wrote was needed for the decision only; a call is up for minutes.
+    let private = trunk::private(arrival);
     arrival.variables = HashMap::new();
     let walk = admitted.walk(&context.settings);
     let Admitted { call, route, .. } = admitted;
@@ -164,6 +165,7 @@ async fn drive(
         let _ = leg.execute(Application::RingReady).await;
     }
     let mut stage = Stage::new(call, walk, leg.clone(), context, clock);
+    stage.left_on_leg = private;
     let end = engine::perform(&mut stage, shutdown).await;
     let talked = was_answered_last(&stage);
     stage.close_open_steps();

@@ -126,6 +126,7 @@ impl Session {
         self.core
             .fire_leg("CHANNEL_ANSWER", ANSWER, &self.channel, &[]);
         self.core.set_call_state(&self.channel, CallState::Active);
+        self.channel.poke_owner();
     }
 
     /// 183 with a session description.
@@ -141,6 +142,7 @@ impl Session {
         self.core
             .fire_leg("CHANNEL_PROGRESS_MEDIA", MEDIA, &self.channel, &[]);
         self.core.set_call_state(&self.channel, CallState::Early);
+        self.channel.poke_owner();
     }
 
     /// 180.
@@ -154,6 +156,7 @@ impl Session {
         }
         self.core
             .fire_leg("CHANNEL_PROGRESS", RING, &self.channel, &[]);
+        self.channel.poke_owner();
     }
 
     fn set(&self, argument: &str) {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::leg::{CallState, Channel, EndedBy, Other, RunState};
 use super::lock::lock;
 use super::originate::{Lost, Won};
-use super::outgoing::{Outgoing, Said, end_far_half, goes_on};
+use super::outgoing::{Outgoing, Said, goes_on};
 use super::session::Session;
 use super::sip::dial_status;
 use crate::types::HangupCause;
@@ -184,9 +184,7 @@ impl Session {
         let callee_left = !peer.is_up();
         let answered = peer.leg().is_answered();
         core.hangup(peer, cause, EndedBy::Node);
-        if let Some(far) = callee.far_half() {
-            end_far_half(core, far, cause);
-        }
+        callee.end_far(cause);
         peer.leg().variables.unset("bridge_to");
         {
             let mut leg = caller.leg();

@@ -29,6 +29,8 @@ pub enum Origin {
     Device,
     /// A peer whose address is in the list `trunks`: `sip_acl_authed_by`.
     Trunk,
+    /// Another node, known by the list `sisters`: `sip_acl_authed_by`.
+    Sister,
     /// Nobody that the node knows.
     Stranger,
 }
@@ -276,6 +278,21 @@ impl Observer {
     }
 }
 
+/// How a caller that was not answered is refused: with which status, and whether `respond` said so.
+pub(super) fn refusal_of(channel: &Channel) -> (u16, bool) {
+    let (cause, responded) = {
+        let leg = channel.leg();
+        (
+            leg.cause.unwrap_or(HangupCause::NormalClearing),
+            leg.responded,
+        )
+    };
+    match responded {
+        Some(status) => (status, true),
+        None => (final_status(channel, cause, false), false),
+    }
+}
+
 /// The status of a refusal: the last far end's own unless the dialplan says to ignore it
 /// (event socket specification 8.5), otherwise that of the cause.
 fn final_status(channel: &Channel, cause: HangupCause, caller_hung_up: bool) -> u16 {
@@ -320,6 +337,11 @@ impl PlacedCall {
 
     pub(super) fn channel(&self) -> &Channel {
         &self.channel
+    }
+
+    /// The node's incarnation and the leg.
+    pub(super) fn parts(&self) -> (Arc<Core>, Arc<Channel>) {
+        (Arc::clone(&self.core), Arc::clone(&self.channel))
     }
 
     /// The caller's channel.

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::clock::Clock;
 use super::event::Firing;
 use super::leg::Channel;
+use super::link::Links;
 use super::listener::Listener;
 use super::lock::lock;
 use super::options::NodeOptions;
@@ -35,6 +36,8 @@ pub(super) struct Core {
     pub(super) clock: Clock,
     pub(super) phones: Arc<Phones>,
     pub(super) registrar: Arc<Registrar>,
+    /// Ways to other nodes.
+    pub(super) links: Arc<Links>,
     pub(super) scheduler: Scheduler,
     /// Cancelled when the process is gone: everything stops at once, without a word.
     pub(super) dead: CancellationToken,
@@ -54,6 +57,7 @@ impl Core {
         options: Arc<NodeOptions>,
         phones: Arc<Phones>,
         registrar: Arc<Registrar>,
+        links: Arc<Links>,
     ) -> Arc<Core> {
         Arc::new(Core {
             uuid: new_uuid(),
@@ -61,6 +65,7 @@ impl Core {
             clock: Clock::start(),
             phones,
             registrar,
+            links,
             scheduler: Scheduler::default(),
             dead: CancellationToken::new(),
             faults: watch::Sender::new(Fault::None),

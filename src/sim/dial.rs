@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::call::{CallSpec, Origin};
 use super::core::new_uuid;
 use super::headers::Detail;
 use super::leg::{Channel, Direction, Kind, Leg, Other, Party, RunState, Sip};
 use super::lifecycle::CREATE;
+use super::link::Link;
 use super::originate::find;
-use super::outgoing::{Driver, Outgoing};
+use super::outgoing::{Driver, Outgoing, Pair};
 use super::phone::Step;
 use super::session::Session;
 use super::sip::user_and_host;
@@ -118,6 +120,9 @@ impl Session {
         if host.is_empty() {
             return Err(HangupCause::InvalidUrl);
         }
+        if let Some(link) = self.core.links.find(uri) {
+            return self.dial_node(&link, profile, (&user, &host), variables);
+        }
         let of_contact = || {
             let (user, host) = self.core.registrar.owner(&user, &host)?;
             self.core.phones.find(&user, &host)
@@ -132,6 +137,68 @@ impl Session {
         let sip = self.callee_sip(profile, &user, &host, &host);
         let channel_name = format!("sofia/{profile}/{user}@{host}");
         Ok(self.dial_phone(sip, &channel_name, script.into_steps(), variables))
+    }
+
+    /// A leg to another node, where it comes in as a new call.
+    fn dial_node(
+        &self,
+        link: &Link,
+        profile: &str,
+        (user, host): (&str, &str),
+        variables: &[(String, String)],
+    ) -> Result<Outgoing, HangupCause> {
+        // Nobody listens where a node was.
+        let node = link.to.reach().ok_or(HangupCause::NormalTemporaryFailure)?;
+        let sip = self.callee_sip(profile, user, host, &link.from.to_string());
+        let kind = Kind::Callee(sip);
+        let name = format!("sofia/{profile}/{user}@{host}");
+        let near = self.new_leg(kind, "mod_sofia", &name, user, "", variables);
+        self.announce_leg(&near, "sofia");
+        let mut spec = CallSpec::device(&format!("@{host}"), user, link.handoff.clone());
+        {
+            let leg = near.leg();
+            spec.from_user = leg.party.caller_number.to_string();
+            spec.caller_number = leg.party.caller_number.to_string();
+            spec.caller_name = leg.party.caller_name.to_string();
+        }
+        spec.origin = Origin::Sister;
+        profile.clone_into(&mut spec.profile);
+        spec.source = link.from.ip();
+        spec.keep_events = false;
+        spec.variables = self.sent_headers(&near);
+        let port = link.from.port().to_string();
+        spec.variables
+            .push(("sip_received_port".to_owned(), port.clone()));
+        spec.variables.push(("sip_network_port".to_owned(), port));
+        let (core, far) = node.enter(spec, Some(Arc::clone(&self.channel))).parts();
+        Ok(Outgoing {
+            channel: near,
+            driver: Driver::Pair(Pair::new(core, far, true)),
+        })
+    }
+
+    /// Headers of the INVITE of a leg: its own, and the caller's, which mod_sofia copies unless it is
+    /// told not to.
+    fn sent_headers(&self, leg: &Channel) -> Vec<(String, String)> {
+        let is_header = |name: &str| {
+            let head = name.get(.."sip_h_".len());
+            head.is_some_and(|head| head.eq_ignore_ascii_case("sip_h_"))
+        };
+        let headers = |channel: &Channel| -> Vec<(String, String)> {
+            let leg = channel.leg();
+            let headers = leg.variables.iter().filter(|(name, _)| is_header(name));
+            headers.map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
+        };
+        let mut sent = headers(leg);
+        let copies = self.channel.variable("sip_copy_custom_headers");
+        if copies.is_none_or(|text| super::leg::is_true(&text)) {
+            for (name, value) in headers(&self.channel) {
+                if find(&sent, &name).is_none() {
+                    sent.push((name, value));
+                }
+            }
+        }
+        sent
     }
 
     fn callee_sip(&self, profile: &str, user: &str, host: &str, address: &str) -> Sip {
@@ -216,11 +283,7 @@ impl Session {
         tokio::spawn(dead.run_until_cancelled_owned(session.run()));
         Ok(Outgoing {
             channel: near,
-            driver: Driver::Loopback {
-                far,
-                rang: false,
-                media: false,
-            },
+            driver: Driver::Pair(Pair::new(Arc::clone(&self.core), far, false)),
         })
     }
 

@@ -30,8 +30,9 @@ impl Dialplan {
         }
         let parked = matches!(self.handoff, Handoff::Park);
         match (&self.origin, parked) {
-            (Origin::Device, false) => "from-device",
-            (Origin::Device, true) => "from-device-park",
+            // The shipped context for strangers sends sisters on to the devices' one.
+            (Origin::Device | Origin::Sister, false) => "from-device",
+            (Origin::Device | Origin::Sister, true) => "from-device-park",
             (Origin::Trunk, false) => "from-trunk",
             (Origin::Trunk, true) => "from-trunk-park",
             (Origin::Stranger, _) => "refuse-all",

@@ -305,6 +305,11 @@ impl Channel {
     /// Wakes the task that acts for the leg.
     pub(super) fn poke(&self) {
         self.changed.notify_one();
+        self.poke_owner();
+    }
+
+    /// Wakes whoever dialled the leg: it rings, has media, or was answered.
+    pub(super) fn poke_owner(&self) {
         if let Some(owner) = &self.owner {
             owner.poke();
         }

@@ -33,6 +33,7 @@ mod expand;
 mod headers;
 mod leg;
 mod lifecycle;
+mod link;
 mod listener;
 mod lock;
 mod media;

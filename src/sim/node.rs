@@ -3,17 +3,20 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::call::{CallSpec, Observer, Origin, Patience, PlacedCall, Stage, caller_hangs_up};
+use super::call::{
+    CallSpec, Handoff, Observer, Origin, Patience, PlacedCall, Stage, caller_hangs_up,
+};
 use super::connection::{self, Side};
 use super::core::{Core, Fault, new_uuid};
 use super::dialplan::Dialplan;
 use super::event::Firing;
 use super::leg::{Channel, Direction, EndedBy, Kind, Leg, Party, Sip};
+use super::link::{Link, Links};
 use super::listener::Listener;
 use super::lock::lock;
 use super::options::NodeOptions;
@@ -32,8 +35,20 @@ struct Inner {
     options: Arc<NodeOptions>,
     phones: Arc<Phones>,
     registrar: Arc<Registrar>,
+    links: Arc<Links>,
     address: SocketAddr,
     core: Mutex<Arc<Core>>,
+}
+
+/// Another node, as long as it is there.
+#[derive(Clone)]
+pub(super) struct DistantNode(Weak<Inner>);
+
+impl DistantNode {
+    pub(super) fn reach(&self) -> Option<Node> {
+        let inner = self.0.upgrade()?;
+        Some(Node { inner })
+    }
 }
 
 impl Drop for Inner {
@@ -56,10 +71,12 @@ impl Node {
         let options = Arc::new(options);
         let phones = Arc::new(Phones::default());
         let registrar = Arc::new(Registrar::new(options.multiple_registrations));
+        let links = Arc::new(Links::default());
         let core = Core::new(
             Arc::clone(&options),
             Arc::clone(&phones),
             Arc::clone(&registrar),
+            Arc::clone(&links),
         );
         run(&core, listener);
         Ok(Node {
@@ -67,6 +84,7 @@ impl Node {
                 options,
                 phones,
                 registrar,
+                links,
                 address,
                 core: Mutex::new(core),
             }),
@@ -117,6 +135,14 @@ impl Node {
         self.inner.phones.remove(address);
     }
 
+    /// SIP that this node sends to `address` reaches `other`, which sees it come from `from` and does
+    /// with it what `handoff` says.
+    pub fn leads_to(&self, address: SocketAddr, other: &Node, from: SocketAddr, handoff: Handoff) {
+        let to = DistantNode(Arc::downgrade(&other.inner));
+        let link = Link { to, from, handoff };
+        self.inner.links.put(address, link);
+    }
+
     /// A phone registers, or refreshes: row and `sofia::register`.
     pub fn register(&self, phone: &Registered) {
         self.core().register(phone);
@@ -142,6 +168,11 @@ impl Node {
 
     /// A caller dials. The call runs whether or not the handle is kept.
     pub fn place_call(&self, spec: CallSpec) -> PlacedCall {
+        self.enter(spec, None)
+    }
+
+    /// A call comes in. `owner` is the leg of another node that dials it, and is woken with it.
+    pub(super) fn enter(&self, spec: CallSpec, owner: Option<Arc<Channel>>) -> PlacedCall {
         let core = self.core();
         let observer = Observer::new(core.clock.now_us(), spec.keep_events);
         let dialplan = Arc::new(Dialplan {
@@ -150,7 +181,7 @@ impl Node {
             fallback_after: core.options.fallback_after,
         });
         let leg = caller_leg(&core, &spec, dialplan.context());
-        let channel = Channel::new(leg, None, Some(Arc::clone(&observer)));
+        let channel = Channel::new(leg, owner, Some(Arc::clone(&observer)));
         let call = PlacedCall::new(Arc::clone(&core), Arc::clone(&channel), observer);
         if core.channel_count() >= core.options.max_sessions
             || core.closing.load(Ordering::Acquire)
@@ -230,6 +261,7 @@ impl Node {
             Arc::clone(&inner.options),
             Arc::clone(&inner.phones),
             Arc::clone(&inner.registrar),
+            Arc::clone(&inner.links),
         );
         run(&core, listener);
         *lock(&inner.core) = core;
@@ -356,6 +388,10 @@ fn caller_leg(core: &Core, spec: &CallSpec, context: &str) -> Leg {
         Origin::Trunk => {
             set("sip_authorized", "true");
             set("sip_acl_authed_by", "trunks");
+        }
+        Origin::Sister => {
+            set("sip_authorized", "true");
+            set("sip_acl_authed_by", "sisters");
         }
         Origin::Stranger => {}
     }

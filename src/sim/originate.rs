@@ -1,7 +1,6 @@
 //! Dialling: the legs of a dial string, group after group, until one is won.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -241,7 +240,7 @@ impl Session {
             return None;
         }
         if let (Some(expired), Some(leg)) = (lost, ringing.leg.take()) {
-            self.end_leg(&leg.channel, expired.failed);
+            self.end_leg(&leg, expired.failed);
             ringing.lost = Some(expired);
         }
         None
@@ -262,10 +261,9 @@ impl Session {
             channel.set("last_bridge_proto_specific_hangup_cause", &specific);
         }
         let cause = leg.channel.leg().cause;
-        self.remember_cause(
-            &leg.channel,
-            cause.unwrap_or(HangupCause::NormalUnspecified),
-        );
+        let cause = cause.unwrap_or(HangupCause::NormalUnspecified);
+        leg.end_far(cause);
+        self.remember_cause(&leg.channel, cause);
         self.core.report(&leg.channel);
         self.core.destroy(&leg.channel);
     }
@@ -280,7 +278,9 @@ impl Session {
     }
 
     /// Hangs a leg up that is not wanted any more.
-    pub(super) fn end_leg(&self, leg: &Arc<Channel>, cause: HangupCause) {
+    fn end_leg(&self, leg: &Outgoing, cause: HangupCause) {
+        leg.end_far(cause);
+        let leg = &leg.channel;
         self.core.hangup(leg, cause, EndedBy::Node);
         if cause != HangupCause::LoseRace {
             self.remember_cause(leg, cause);
@@ -293,7 +293,7 @@ impl Session {
         for ringing in legs {
             ringing.starts = None;
             if let Some(leg) = ringing.leg.take() {
-                self.end_leg(&leg.channel, cause);
+                self.end_leg(&leg, cause);
                 ringing.lost = Some(lost.unwrap_or(cause).into());
             }
         }

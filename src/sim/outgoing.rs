@@ -1,4 +1,5 @@
-//! A leg that the node dials: a phone that follows its script, or the near half of a loopback pair.
+//! A leg that the node dials: a phone that follows its script, the near half of a loopback pair, or
+//! one end of a call to another node.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,12 +35,52 @@ pub(super) enum Driver {
         /// When the next step is due.
         due: Instant,
     },
-    /// The far half of the pair, and whether its ringing and its media were passed on.
-    Loopback {
-        far: Arc<Channel>,
-        rang: bool,
-        media: bool,
-    },
+    /// The other end of a pair; it wakes this one's owner.
+    Pair(Pair),
+}
+
+/// The other end of a pair, and what of it was passed on.
+pub(super) struct Pair {
+    pub(super) far: Arc<Channel>,
+    /// The node that it is a leg of.
+    pub(super) core: Arc<Core>,
+    /// SIP between two nodes; otherwise a loopback.
+    pub(super) is_sip: bool,
+    rang: bool,
+    media: bool,
+}
+
+impl Pair {
+    pub(super) fn new(core: Arc<Core>, far: Arc<Channel>, is_sip: bool) -> Pair {
+        Pair {
+            far,
+            core,
+            is_sip,
+            rang: false,
+            media: false,
+        }
+    }
+
+    /// What FreeSWITCH sends back when it hangs up an unanswered call: the status of the cause, and the
+    /// cause itself in a Reason header, unless `respond` wrote the status.
+    fn refusal(&self, cause: HangupCause) -> Option<Refusal> {
+        if !self.is_sip || self.far.leg().is_answered() {
+            return None;
+        }
+        Some(match super::call::refusal_of(&self.far) {
+            (status, true) => Refusal::status(status),
+            (status, false) => Refusal::with_cause(status, cause),
+        })
+    }
+
+    /// The near end is down: BYE or CANCEL.
+    pub(super) fn end(&self, cause: HangupCause) {
+        let cause = match self.far.leg().is_answered() {
+            false if self.is_sip => HangupCause::OriginatorCancel,
+            _ => cause,
+        };
+        self.core.hangup(&self.far, cause, EndedBy::FarEnd);
+    }
 }
 
 const RING: (&str, &str, u32) = (
@@ -62,7 +103,8 @@ impl Outgoing {
     pub(super) fn due(&self) -> Option<Instant> {
         match &self.driver {
             Driver::Phone { steps, due } => (!steps.is_empty()).then_some(*due),
-            Driver::Loopback { .. } => None,
+            // It wakes this one's owner.
+            Driver::Pair(_) => None,
         }
     }
 
@@ -103,9 +145,9 @@ impl Outgoing {
                     Step::Press(digits) => return Some(Said::Digits(digits)),
                 }
             },
-            Driver::Loopback { far, rang, media } => {
+            Driver::Pair(pair) => {
                 let (up, answered, has_media, ringing, cause) = {
-                    let leg = far.leg();
+                    let leg = pair.far.leg();
                     let ringing = leg.times.progress != 0;
                     (
                         leg.is_up(),
@@ -117,20 +159,23 @@ impl Outgoing {
                 };
                 if !up {
                     let cause = cause.unwrap_or(HangupCause::NormalClearing);
+                    let refusal = pair.refusal(cause);
+                    let cause = refusal.map_or(cause, |refusal| refusal.cause);
+                    self.channel.leg().refused = refusal;
                     core.hangup(&self.channel, cause, EndedBy::FarEnd);
-                    return Some(Said::Refused(None));
+                    return Some(Said::Refused(refusal));
                 }
                 if answered && !self.channel.leg().is_answered() {
                     answers(core, &self.channel);
                     return Some(Said::Answer);
                 }
-                if ringing && !*rang {
-                    *rang = true;
+                if ringing && !pair.rang {
+                    pair.rang = true;
                     rings(core, &self.channel);
                     return Some(Said::Progress);
                 }
-                if has_media && !*media {
-                    *media = true;
+                if has_media && !pair.media {
+                    pair.media = true;
                     sends_media(core, &self.channel);
                     return Some(Said::Media);
                 }
@@ -139,11 +184,10 @@ impl Outgoing {
         }
     }
 
-    /// The other half of a loopback pair goes with this one.
-    pub(super) fn far_half(&self) -> Option<&Arc<Channel>> {
-        match &self.driver {
-            Driver::Loopback { far, .. } => Some(far),
-            Driver::Phone { .. } => None,
+    /// This leg is down: the other end of its pair goes too.
+    pub(super) fn end_far(&self, cause: HangupCause) {
+        if let Driver::Pair(pair) = &self.driver {
+            pair.end(cause);
         }
     }
 }
@@ -176,11 +220,6 @@ fn answers(core: &Core, leg: &Channel) {
     }
     core.fire_leg("CHANNEL_ANSWER", ANSWER, leg, &[]);
     core.set_call_state(leg, CallState::Active);
-}
-
-/// The pair's near half is down: the far half goes too.
-pub(super) fn end_far_half(core: &Core, far: &Channel, cause: HangupCause) {
-    core.hangup(far, cause, EndedBy::FarEnd);
 }
 
 /// Whether a leg asks for a call to go on after `cause` (event socket specification 4.5).

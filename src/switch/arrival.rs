@@ -57,6 +57,9 @@ pub const WANTED_VARIABLES: &[&str] = &[
     "sip_h_X-LF-Privacy",
     "sip_h_X-LF-Forwarded",
     "sip_h_X-LF-Options",
+    "sip_h_X-LF-Connectivity",
+    "sip_h_X-LF-Server",
+    "sip_h_X-LF-Media",
     // FreeSWITCH's own note of a transfer, and who says to have asked for it.
     "sip_refer_to",
     "sip_h_Referred-By",

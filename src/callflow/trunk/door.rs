@@ -7,8 +7,8 @@ use crate::documents::AuthMethod;
 use crate::routing::caller::CallerClaim;
 use crate::routing::numbers::Normalizer;
 use crate::routing::trunk::{
-    self, Arrival as Calling, Decision, Digest, Elsewhere, Outcome, Party, Reject, Request, Source,
-    UnitWanted, Unreadable, World,
+    self, Arrival as Calling, Decision, Digest, Elsewhere, HandedOver, Outcome, Party, Reject,
+    Request, Source, UnitWanted, Unreadable, World,
 };
 use crate::routing::{Explain, Privacy};
 use crate::switch::Arrival;
@@ -118,6 +118,25 @@ pub(in crate::callflow) fn knock(
     world: &dyn World,
     explain: &mut dyn Explain,
 ) -> Result<Door, Unreadable> {
+    if is_ours(facts.arrival) {
+        return Ok(Door::Callflows);
+    }
+    if let Some(handed) = handed_over(office, facts.arrival) {
+        explain.note(
+            "source",
+            format_args!(
+                "a sister node calls server {} of {}",
+                handed.place.server, handed.place.connectivity
+            ),
+        );
+        let decision = facts.ask(office, |request| {
+            trunk::handed_over(request, &handed, world, explain)
+        })?;
+        return Ok(Door::Trunk {
+            decision,
+            party: None,
+        });
+    }
     if !may_be_trunk(office, facts, world)? {
         return Ok(Door::Callflows);
     }
@@ -162,16 +181,29 @@ pub(in crate::callflow) fn knock(
     })
 }
 
-/// Devices come first (trunkstore specification 6.2), and legs of ours are no callers.
+/// Legs of ours are no callers.
+fn is_ours(arrival: &Arrival) -> bool {
+    arrival.variable("is_loopback").is_some() || arrival.variable("loopback_leg").is_some()
+}
+
+/// The rest of a call to a PBX that is registered here. Anybody can write the headers: they are read
+/// of a call from the address of another node alone.
+fn handed_over(office: &Office<'_>, arrival: &Arrival) -> Option<HandedOver> {
+    let source = arrival.source.map(|ip| ip.to_string());
+    let claim = trust::claim(office.routing, arrival, source.as_deref());
+    let CallerClaim::Sister { node: Some(_) } = claim else {
+        return None;
+    };
+    HandedOver::read(|name| arrival.variable(&format!("sip_h_{name}")))
+}
+
+/// Devices come first (trunkstore specification 6.2).
 fn may_be_trunk(
     office: &Office<'_>,
     facts: &mut Facts<'_>,
     world: &dyn World,
 ) -> Result<bool, Unreadable> {
     let arrival = facts.arrival;
-    if arrival.variable("is_loopback").is_some() || arrival.variable("loopback_leg").is_some() {
-        return Ok(false);
-    }
     let store = office.store;
     let source = arrival.source.map(|ip| ip.to_string());
     match trust::claim(office.routing, arrival, source.as_deref()) {

@@ -70,6 +70,7 @@ pub(in crate::callflow) async fn drive(
     let mut scene = scene(arrival, leg, context, &world, shutdown, clock);
     scene.party = party.as_deref();
     let mut course = Course::new(scene);
+    course.takes_over(private(arrival));
     let decide = |failover: &Failover| {
         facts.ask(&office, |request| {
             trunk::failover(request, failover, &world, &mut Silent)
@@ -108,6 +109,19 @@ fn scene<'a>(
         clock,
         party: None,
     }
+}
+
+/// Headers that only nodes of ours may send each other; FreeSWITCH would copy a caller's to the leg
+/// that it dials, which may be one to such a node.
+pub(in crate::callflow) fn private(arrival: &Arrival) -> Vec<String> {
+    let names = arrival.variables.keys();
+    // Any name that FreeSWITCH makes a variable of; others it could not copy either.
+    let plain = |name: &str| {
+        name.chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    let private = names.filter(|name| trunk::is_private(name) && plain(name));
+    private.map(|name| name.to_string()).collect()
 }
 
 fn refused(number: &str) -> Verdict {

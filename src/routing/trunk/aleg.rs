@@ -1,6 +1,7 @@
 //! What is set on the A-leg before the first attempt (trunkstore specification 2.1, 2.5, 3.1).
 
 use super::leaving::Behalf;
+use super::world::Place;
 use crate::routing::Variables;
 use crate::routing::carriers::Sender;
 use crate::types::AccountId;
@@ -25,6 +26,15 @@ pub fn of_carrier(account: &AccountId, sender: Option<&Sender>) -> Variables {
         aleg.set("lf_authorizing_id", sender.id.as_str());
         aleg.set("lf_resource_id", sender.id.as_str());
     }
+    aleg
+}
+
+/// Of a call that a sister node hands over.
+pub fn of_sister(place: &Place) -> Variables {
+    let mut aleg = hunting();
+    aleg.set("lf_account_id", place.account.as_str());
+    aleg.set("lf_direction", "inbound");
+    aleg.set("lf_authorizing_type", "sister");
     aleg
 }
 

@@ -41,5 +41,5 @@ pub use leaving::{Leaving, barred, leaving};
 pub use outbound::{failover, outbound};
 pub use request::{Digest, Party, Request, Source};
 pub use settings::{Settings, UserField};
-pub use sister::HandedOver;
+pub use sister::{HandedOver, handed_over, is_private};
 pub use world::{Place, Unreadable, World};

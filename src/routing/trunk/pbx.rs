@@ -6,6 +6,7 @@ use super::decision::{Attempt, AttemptTo, Dial};
 use super::hosted::{Hosted, Levels};
 use super::numbers;
 use super::request::{Party, Request};
+use super::sister;
 use super::world::{Unreadable, World};
 use crate::documents::{Account, AuthMethod, CallerIdFormat, Server};
 use crate::routing::clean;
@@ -62,7 +63,7 @@ pub fn attempt(
     let Some(server) = hosted.server() else {
         return Ok(attempt);
     };
-    let invite = match target(request, call, hosted, server, world)? {
+    let invite = match target(request, call, hosted, server, Contacts::All, world)? {
         Ok(invite) => invite,
         Err((cause, why)) => {
             explain.note("target", format_args!("{:?}: {why}", hosted.name()));
@@ -87,7 +88,7 @@ pub fn attempt(
     identity(call, &levels, &mut variables);
     timers(&attempt, &mut variables);
     match invite.via_sister_node {
-        true => super::sister::hand_over(&hosted.place, call.number, &mut variables),
+        true => sister::hand_over(&hosted.place, call.number, bypass, &mut variables),
         false => own(request, hosted, server, call.account, &mut variables),
     }
     marks(call, hosted, &mut variables);
@@ -103,6 +104,78 @@ pub fn attempt(
     Ok(attempt)
 }
 
+/// The leg of a call that a sister node has begun, to the contact that this node holds. That node
+/// shows the caller as the PBX wants it, and keeps the time; `bypass`: it leads media past itself.
+///
+/// # Errors
+/// The store can't be read.
+pub(super) fn rest(
+    request: &Request<'_>,
+    call: &PbxCall<'_>,
+    hosted: &Hosted,
+    bypass: bool,
+    world: &dyn World,
+    explain: &mut dyn Explain,
+) -> Result<Attempt, Unreadable> {
+    let mut attempt = Attempt {
+        to: AttemptTo::Server {
+            place: hosted.place.clone(),
+            name: hosted.name().to_owned(),
+        },
+        dial: Dial::Fails(HangupCause::DestinationOutOfOrder, "the server is gone"),
+        aleg: Variables::default(),
+        answer_timeout_s: Some(sister::RINGS_S),
+        progress_timeout_s: None,
+        delay_s: 0,
+    };
+    let Some(server) = hosted.server() else {
+        return Ok(attempt);
+    };
+    let invite = match target(request, call, hosted, server, Contacts::Here, world)? {
+        Ok(invite) => invite,
+        Err((cause, why)) => {
+            explain.note("target", format_args!("{:?}: {why}", hosted.name()));
+            attempt.dial = Dial::Fails(cause, why);
+            return Ok(attempt);
+        }
+    };
+    explain.note(
+        "target",
+        format_args!("{:?}: {}", hosted.name(), invite.endpoint),
+    );
+    let bypass = bypass && bypasses(request, call, &hosted.levels(), &invite);
+    attempt.aleg.set_bool("bypass_media", bypass);
+    let mut global = Variables::default();
+    originate_timeout(&attempt, &mut global);
+    let mut variables = Variables::default();
+    variables.set_number("origination_caller_id_number", &call.caller.number);
+    shown_name(&call.caller.name, &call.caller.number, &mut variables);
+    timers(&attempt, &mut variables);
+    own(request, hosted, server, call.account, &mut variables);
+    marks(call, hosted, &mut variables);
+    if let Some(route) = &invite.route_uri {
+        // Checked when the invite was made.
+        let _ = variables.set_uri("sip_route_uri", route);
+    }
+    let leg = DialLeg {
+        variables,
+        endpoint: invite.endpoint,
+    };
+    attempt.dial = Dial::Call(DialString {
+        global,
+        groups: vec![vec![leg]],
+    });
+    Ok(attempt)
+}
+
+/// Which registrations of a server count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Contacts {
+    All,
+    /// Those of this node: a call that came from the other one must not go back.
+    Here,
+}
+
 /// The realm that the server registers in.
 fn realm<'a>(hosted: &'a Hosted, account: &'a Account) -> Option<&'a str> {
     let own = hosted.document().account.auth_realm.as_deref();
@@ -115,6 +188,7 @@ fn target(
     call: &PbxCall<'_>,
     hosted: &Hosted,
     server: &Server,
+    contacts: Contacts,
     world: &dyn World,
 ) -> Result<Result<Invite, (HangupCause, &'static str)>, Unreadable> {
     let realm = realm(hosted, call.account);
@@ -144,12 +218,15 @@ fn target(
         node: request.node.as_str(),
         nodes: &settings.nodes,
     };
-    let registrations = match (user, realm) {
+    let mut registrations = match (user, realm) {
         (Some(user), Some(realm)) if address.is_none() && !by_ip_only => {
             world.registrations(user, realm)?
         }
         _ => Vec::new(),
     };
+    if contacts == Contacts::Here {
+        registrations.retain(|registration| registration.node == *request.node);
+    }
     let grace_s = settings.registration_grace_s;
     let invites = endpoints(&input, &registrations, request.now, grace_s);
     Ok(match invites {
