@@ -22,7 +22,8 @@ pub(super) fn whose<'a>(settings: &StoreSettings, manifest: &'a str, inside: &'a
     }
 }
 
-/// The store's id after manifest, database and backups were compared; a new store gets one.
+/// The store's id after manifest, database and backups were compared; a new store gets one. `known_id` is that of the store that lived here
+/// before.
 ///
 /// # Errors
 /// [`StoreError::Damaged`]: they do not belong together, or something is missing at the end.
@@ -32,6 +33,7 @@ pub(super) fn settle(
     manifest: Found,
     files: Files,
     sequence: u64,
+    known_id: Option<&str>,
 ) -> Result<String, StoreError> {
     let path = settings.path.as_path();
     let known = disk.read(keys::STORE_ID)?;
@@ -66,7 +68,7 @@ pub(super) fn settle(
             tracing::warn!(path = %path.display(), "the store had no manifest; it gets a new one");
             id
         }
-        (Found::Nothing, None) => return new(settings, disk, files),
+        (Found::Nothing, None) => return new(settings, disk, files, known_id),
     };
     let saved = backup::newest_sequence(&backup::folder_of(settings), &id);
     if let Some(saved) = saved.filter(|saved| files != Files::AsClosed && *saved > sequence) {
@@ -77,16 +79,32 @@ pub(super) fn settle(
     Ok(id)
 }
 
-fn new(settings: &StoreSettings, disk: &Disk, files: Files) -> Result<String, StoreError> {
+fn new(
+    settings: &StoreSettings,
+    disk: &Disk,
+    files: Files,
+    known_id: Option<&str>,
+) -> Result<String, StoreError> {
     let folder = backup::folder_of(settings);
+    let damaged = |why: String| {
+        Err(StoreError::damaged(
+            settings.path.display().to_string(),
+            why,
+        ))
+    };
+    let own = known_id.and_then(|id| backup::of_store(&folder, id).into_iter().next());
+    if let Some(own) = own {
+        let backup = own.path.display();
+        return damaged(format!(
+            "manifest and database are gone, but there is a backup of the store that was here: {backup}"
+        ));
+    }
     let newest = backup::list(&folder).unwrap_or_default().into_iter().next();
     if let Some(newest) = newest {
         let backup = newest.path.display();
         if files != Files::New {
-            let why = format!("the database is empty, but there is a backup: {backup}");
-            return Err(StoreError::damaged(
-                settings.path.display().to_string(),
-                why,
+            return damaged(format!(
+                "the database is empty, but there is a backup: {backup}"
             ));
         }
         tracing::warn!(

@@ -97,7 +97,11 @@ struct Opened {
 }
 
 /// Opens the database and looks at as much of it as its state asks for.
-fn attempt(settings: &StoreSettings, purpose: For) -> Result<Opened, StoreError> {
+fn attempt(
+    settings: &StoreSettings,
+    purpose: For,
+    known_id: Option<&str>,
+) -> Result<Opened, StoreError> {
     let path = settings.path.as_path();
     if purpose == For::Nothing {
         let disk = Disk::open(&path.join(DATABASE), settings.cache_bytes, false)?;
@@ -118,9 +122,14 @@ fn attempt(settings: &StoreSettings, purpose: For) -> Result<Opened, StoreError>
             Found::Nothing | Found::Damaged(_) => None,
         },
     )?;
+    if let Found::Whole(manifest) = &manifest
+        && files == Files::AsClosed
+    {
+        in_use(path, manifest)?;
+    }
     let mut disk = Disk::open(&path.join(DATABASE), settings.cache_bytes, true)?;
     let sequence = number(&disk, keys::SEQUENCE)?;
-    let store_id = identity::settle(settings, &disk, manifest, files, sequence)?;
+    let store_id = identity::settle(settings, &disk, manifest, files, sequence, known_id)?;
     let mut indexes_agree = true;
     let known = disk.known_digest().is_some() && files == Files::AsClosed;
     if purpose == For::Service || !known {
@@ -142,6 +151,19 @@ fn attempt(settings: &StoreSettings, purpose: For) -> Result<Opened, StoreError>
         sequence,
         indexes_agree,
     })
+}
+
+/// sled writes as soon as it is open, so that its files are no longer what was closed: who is killed from here on has crashed, and that is all.
+fn in_use(path: &Path, manifest: &Manifest) -> Result<(), StoreError> {
+    let open = Manifest {
+        closed: None,
+        ..manifest.clone()
+    };
+    match open.write(path) {
+        // a kill before there is room leaves files that look damaged, and are mended as such
+        Err(StoreError::Io(error)) if space::is_full(&error) => Ok(()),
+        other => other,
+    }
 }
 
 /// For a database from before there was a sum, and for a new one.
@@ -191,9 +213,9 @@ pub(super) fn now_s() -> i64 {
 /// In use; damaged; no room for the copy.
 pub(super) fn compact(settings: &StoreSettings) -> Result<Compacted, StoreError> {
     let path = settings.path.as_path();
-    let _lock = lock::take(path)?;
+    let lock = lock::take(path)?;
     fresh::finish(path)?;
-    let opened = attempt(settings, For::Command)?;
+    let opened = attempt(settings, For::Command, lock.known.as_deref())?;
     let manifest = Manifest::new(opened.store_id, opened.sequence);
     compact::compact(path, &opened.disk, &manifest)
 }
@@ -202,24 +224,26 @@ impl Inner {
     pub(super) fn open(settings: &StoreSettings, purpose: For) -> Result<Self, StoreError> {
         let path = settings.path.as_path();
         create_folder(path)?;
-        let lock = lock::take(path)?;
+        let mut lock = lock::take(path)?;
         fresh::finish(path).map_err(|e| can_not_open(path, e))?;
-        let (opened, rebuilt) = match attempt(settings, purpose) {
+        let known_id = lock.known.as_deref();
+        let (opened, rebuilt) = match attempt(settings, purpose, known_id) {
             Err(StoreError::Damaged { at, why }) if purpose == For::Service => {
-                let rebuilt = rebuild::rebuild(settings, &format!("{at}: {why}"))?;
-                (attempt(settings, purpose)?, Some(rebuilt))
+                let rebuilt = rebuild::rebuild(settings, &format!("{at}: {why}"), known_id)?;
+                (attempt(settings, purpose, known_id)?, Some(rebuilt))
             }
             Err(StoreError::DiskFull(why)) if space::drop_ballast(path) => {
                 tracing::error!(
                     error = why,
                     "the disk is full: the store is opened with the room that was set aside for that"
                 );
-                let opened = attempt(settings, purpose)?;
+                let opened = attempt(settings, purpose, known_id)?;
                 opened.disk.ballast_spent.store(true, Ordering::Relaxed);
                 (opened, None)
             }
             other => (other?, None),
         };
+        lock.remember(&opened.store_id);
         let core = Core::new(opened.disk, settings, opened.sequence);
         if !upgrade::upgrade(&core)? && !opened.indexes_agree {
             tracing::error!("indexes and documents do not agree: the indexes are made anew");

@@ -85,11 +85,15 @@ fn newest_good(folder: &Path, store_id: Option<&str>) -> Option<BackupFile> {
     })
 }
 
-/// Builds the store anew. The caller holds its lock and has closed its database.
+/// Builds the store anew. The caller holds its lock and has closed its database. `known_id` is that of the store that lived here before.
 ///
 /// # Errors
 /// The disk. Nothing has been moved then, or the new database is in place already.
-pub(super) fn rebuild(settings: &StoreSettings, why: &str) -> Result<Rebuilt, StoreError> {
+pub(super) fn rebuild(
+    settings: &StoreSettings,
+    why: &str,
+    known_id: Option<&str>,
+) -> Result<Rebuilt, StoreError> {
     let store = settings.path.as_path();
     let backups = backup::folder_of(settings);
     tracing::error!(store = %store.display(), error = why, "the store is damaged: it is built anew");
@@ -111,6 +115,7 @@ pub(super) fn rebuild(settings: &StoreSettings, why: &str) -> Result<Rebuilt, St
     });
     let id = manifest.as_ref().map(|m| m.store_id.clone());
     let id = id.or_else(|| inside.clone());
+    let id = id.or_else(|| known_id.map(str::to_owned));
     let backup = newest_good(&backups, id.as_deref());
     let id = id
         .or_else(|| backup.as_ref().map(|file| file.header.store_id.clone()))
