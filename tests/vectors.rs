@@ -53,6 +53,14 @@ const SUITES: &[Suite] = &[
         self_test: api_matchers::self_test,
         end: api::end,
     },
+    // More of the same, by the sections of the API's specification.
+    Suite {
+        name: "api_own",
+        cases: api::cases,
+        run: api::run,
+        self_test: api_matchers::self_test,
+        end: api::end,
+    },
     Suite {
         name: "devices",
         cases: suite::listed,

@@ -8,19 +8,19 @@ use serde_json::json;
 
 use super::files::Attachment;
 use super::reply::{Outcome, Refusal, Reply};
-use super::request::{Asked, Request};
+use super::request::{Asked, Request, Upload};
 use crate::store::Stored;
 
-/// The one file of a request, and what it is.
+/// The one file of a request.
 ///
 /// # Errors
-/// There is none, or several, or it is neither audio nor video.
-pub fn uploaded(request: &Request) -> Result<(String, Bytes), Refusal> {
-    let upload = match request.uploads.as_slice() {
-        [upload] if !upload.bytes.is_empty() => upload,
+/// There is none, or several.
+pub fn only_file(request: &Request) -> Result<&Upload, Refusal> {
+    match request.uploads.as_slice() {
+        [upload] if !upload.bytes.is_empty() => Ok(upload),
         [] | [_] => {
             let body = json!({"message": "Please provide an media file"});
-            return Err(Refusal::fault("file", "required", body));
+            Err(Refusal::fault("file", "required", body))
         }
         several => {
             let body = json!({
@@ -28,9 +28,17 @@ pub fn uploaded(request: &Request) -> Result<(String, Bytes), Refusal> {
                 "target": 1,
                 "value": several.len(),
             });
-            return Err(Refusal::fault("file", "maxItems", body));
+            Err(Refusal::fault("file", "maxItems", body))
         }
-    };
+    }
+}
+
+/// The one file of a request, and what sound it is.
+///
+/// # Errors
+/// As [`only_file`]; it is neither audio nor video.
+pub fn uploaded(request: &Request) -> Result<(String, Bytes), Refusal> {
+    let upload = only_file(request)?;
     let stated = upload
         .content_type
         .split(';')
@@ -42,7 +50,17 @@ pub fn uploaded(request: &Request) -> Result<(String, Bytes), Refusal> {
     let kind = if sound && stated.chars().all(plain) {
         stated
     } else {
-        sniffed(&upload.bytes).ok_or_else(|| Refusal::unsupported_media_type(stated))?
+        let unstated = [
+            "application/octet-stream",
+            "application/base64",
+            "application/x-base64",
+        ];
+        let unknown = unstated
+            .contains(&stated)
+            .then_some("application/octet-stream");
+        sniffed(&upload.bytes)
+            .or(unknown)
+            .ok_or_else(|| Refusal::unsupported_media_type(stated))?
     };
     Ok((kind.to_owned(), upload.bytes.clone()))
 }
@@ -69,6 +87,9 @@ fn ending(content_type: &str) -> &'static str {
         "audio/ogg" => "ogg",
         "audio/flac" => "flac",
         "video/mp4" | "audio/mp4" => "mp4",
+        "image/png" => "png",
+        "image/jpeg" => "jpg",
+        "image/gif" => "gif",
         _ => "bin",
     }
 }

@@ -39,6 +39,16 @@ impl<'a> Notification<'a> {
         }
     }
 
+    /// Whether it can stand in a NOTIFY, for who wants to know before there is anybody to send it to.
+    ///
+    /// # Errors
+    /// [`NotifyError::Value`].
+    pub fn check(&self) -> Result<(), NotifyError> {
+        event_string(self.event)?;
+        content_type(self.content_type)?;
+        Ok(())
+    }
+
     /// Asks the phone to fetch its configuration anew.
     #[must_use]
     pub const fn check_sync() -> Self {

@@ -24,13 +24,14 @@ pub fn cases(file: &Value) -> Vec<Value> {
             .expect("a scenario has a name")
             .to_owned();
         let limited = has(&scenario["requires"], "rate_limit");
+        let world = scenario["world"].as_str().unwrap_or_default().to_owned();
         let steps = scenario["steps"]
             .as_array()
             .expect("`steps` is a list")
             .clone();
         steps.into_iter().map(move |step| {
             let step_name = step["name"].as_str().unwrap_or("(without name)").to_owned();
-            json!({"name": format!("{name}: {step_name}"), "scenario": name, "limited": limited, "step": step})
+            json!({"name": format!("{name}: {step_name}"), "scenario": name, "world": world, "limited": limited, "step": step})
         })
     };
     scenarios.iter().flat_map(of_scenario).collect()
@@ -46,7 +47,7 @@ fn has(requires: &Value, wanted: &str) -> bool {
 
 #[derive(Default)]
 struct World {
-    /// By what it is there for: "" is the one without limits, a scenario's name its own.
+    /// By what it is there for: a file's name where there are several, a scenario's where it is alone with its limits.
     daemons: BTreeMap<String, (Daemon, Map<String, Value>)>,
 }
 
@@ -64,7 +65,7 @@ pub fn run(file: &Value, case: &Value) -> Differences {
     let whose = if limited {
         case["scenario"].as_str().unwrap().to_owned()
     } else {
-        String::new()
+        case["world"].as_str().unwrap_or_default().to_owned()
     };
     let (daemon, variables) = world.daemons.entry(whose).or_insert_with(|| {
         let daemon = Daemon::start(limited);

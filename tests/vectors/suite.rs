@@ -47,19 +47,50 @@ fn pending(suite: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The scenarios of all files of a folder of ours, in the order of their names, each with its file's name as `world`.
+fn folder(path: &Path) -> Value {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(path)
+        .expect("the folder can be read")
+        .map(|entry| entry.expect("the folder can be read").path())
+        .collect();
+    files.sort();
+    let mut scenarios = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("the file can be read");
+        let mut whole: Value = serde_json::from_str(&text).expect("the vectors are JSON");
+        for scenario in whole["scenarios"]
+            .as_array_mut()
+            .expect("`scenarios` is a list")
+        {
+            scenario["world"] = file.file_stem().unwrap().to_string_lossy().into();
+            scenarios.push(scenario.take());
+        }
+    }
+    serde_json::json!({ "scenarios": scenarios })
+}
+
 impl Suite {
+    fn file(&self) -> Result<Value, String> {
+        let ours = Path::new(OURS).join(self.name);
+        if ours.is_dir() {
+            return Ok(folder(&ours));
+        }
+        let path = directory().join(format!("{}.json", self.name));
+        let text = std::fs::read_to_string(&path);
+        let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(serde_json::from_str(&text).expect("the vectors are JSON"))
+    }
+
     /// Runs the suite; the last line printed is its count.
     pub fn check(&self) -> bool {
-        let path = directory().join(format!("{}.json", self.name));
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
+        let file = match self.file() {
+            Ok(file) => file,
             Err(error) => {
-                println!("{}: {error}", path.display());
+                println!("{error}");
                 println!("{}: 0 of 0", self.name);
                 return false;
             }
         };
-        let file: Value = serde_json::from_str(&text).expect("the vectors are JSON");
         let cases = (self.cases)(&file);
         let missed = (self.self_test)(&file);
         for line in &missed {

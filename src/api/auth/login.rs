@@ -118,6 +118,10 @@ pub fn accounts_named(
     };
     if let Some(number) = text("phone_number") {
         let number = Normalizer::default().e164(number);
+        // The number's own record says whose it is; without one, whoever has it in a callflow.
+        if let Some((owner, _)) = context.store.number(&number).map_err(unreadable)? {
+            return Ok(vec![owner]);
+        }
         let found = context
             .store
             .accounts_by_number(&number)

@@ -55,6 +55,7 @@ impl Api {
         let path = match Path::parse(head.uri.path()) {
             Path::Current(path) => path,
             Path::Gone => return Err(Refusal::gone()),
+            Path::Nobody => return Err(Refusal::malformed_account("")),
             Path::Unknown => return Err(Refusal::not_found()),
         };
         if head.method == Method::OPTIONS {
@@ -64,12 +65,16 @@ impl Api {
         let query = Query::parse(head.uri.query().unwrap_or_default());
         known.pretty |= query.last("pretty_print") == Some("true");
         let method = Verb::of(&head.method);
-        // What a GET or DELETE carries means nothing, and is not read.
-        let read = if method.is_some_and(Verb::takes_body) {
-            let upload = self.takes_upload(&path, method);
+        let takes = self.takes(&path, method);
+        // What a GET or DELETE carries means nothing, and is not read; but for the few DELETEs of a part of something,
+        // which must not take the whole for want of it.
+        let partial = method == Some(Verb::Delete) && takes != Takes::Nothing;
+        let read = if partial || method.is_some_and(Verb::takes_body) {
+            let upload = takes == Takes::Upload;
             let kind = head
                 .headers
                 .get(CONTENT_TYPE)
+                .filter(|_| !partial)
                 .and_then(|kind| kind.to_str().ok());
             let body = arrive::body(&self.context, head, body).await;
             body.and_then(|body| request::read_body(kind, &body, upload))
@@ -86,12 +91,12 @@ impl Api {
         self.handle(arrived, known).await
     }
 
-    fn takes_upload(&self, path: &[String], method: Option<Verb>) -> bool {
-        let Some((route, _)) = self.routes.find(path) else {
-            return false;
-        };
-        let on = method.and_then(|verb| route.verbs.get(&verb));
-        on.is_some_and(|on| on.takes == Takes::Upload)
+    fn takes(&self, path: &[String], method: Option<Verb>) -> Takes {
+        let on = self
+            .routes
+            .find(path)
+            .and_then(|(route, _)| route.verbs.get(&method?).map(|on| on.takes));
+        on.unwrap_or_default()
     }
 
     async fn handle(&self, mut arrived: Arrived<'_>, known: &mut Known) -> Outcome {

@@ -12,6 +12,8 @@ pub enum Path {
     Current(Vec<String>),
     /// `/v1/...`.
     Gone,
+    /// `/v2/accounts//...`: an account is meant, and none is named.
+    Nobody,
     /// Anything else, and what can't be decoded.
     Unknown,
 }
@@ -30,6 +32,10 @@ impl Path {
             Some("v1") => return Path::Gone,
             Some("v2") => {}
             _ => return Path::Unknown,
+        }
+        let mut named = segments.clone();
+        if named.next() == Some("accounts") && named.next() == Some("") {
+            return Path::Nobody;
         }
         let decoded: Option<Vec<String>> = segments.take(SEGMENTS_MAX + 1).map(decoded).collect();
         let decoded = decoded.filter(|segments| segments.len() <= SEGMENTS_MAX);

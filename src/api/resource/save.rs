@@ -9,7 +9,7 @@ use super::{Draft, Saved, StoredResource, matches, merged, public, revision, sho
 use crate::api::reply::{Audit, Outcome, Refusal, Reply, of_store, unreadable};
 use crate::api::request::{Asked, Request};
 use crate::api::time;
-use crate::documents::{Document, DocumentKey, schema};
+use crate::documents::{Document, DocumentKey, DocumentType, schema};
 use crate::store::{Change, Expect, StoreError, Stored, Write};
 
 /// How often a change is tried again because somebody else changed the document in between.
@@ -35,6 +35,9 @@ pub async fn create(resource: &StoredResource, asked: Asked) -> Outcome {
     let data = asked.data()?;
     let id = chosen_id(&data)?;
     let key = asked.key(resource.kind, &id)?;
+    if data.get("id").is_some_and(|id| !id.is_null()) {
+        free(&asked, &key)?;
+    }
     let draft = Draft {
         key,
         before: None,
@@ -268,6 +271,26 @@ fn chosen_id(data: &Map<String, Value>) -> Result<String, Refusal> {
             Err(Refusal::fault("id", "pattern", body))
         }
     }
+}
+
+/// An id that a client chooses names nothing else of the account yet: flows name documents by id alone.
+fn free(asked: &Request, wanted: &DocumentKey) -> Result<(), Refusal> {
+    for kind in DocumentType::ALL {
+        let key = DocumentKey {
+            kind: *kind,
+            ..wanted.clone()
+        };
+        if asked
+            .context
+            .store
+            .stored(&key)
+            .map_err(unreadable)?
+            .is_some()
+        {
+            return Err(Refusal::conflict());
+        }
+    }
+    Ok(())
 }
 
 /// 32 hexadecimal digits.

@@ -14,6 +14,14 @@ use crate::store::Stored;
 /// How often it is tried again because somebody else changed the document in between.
 const TRIES: usize = 20;
 
+/// Where clients are told of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Described {
+    /// In the document: `content_type` and `content_length`.
+    InDocument,
+    Nowhere,
+}
+
 /// Writes the bytes and has the document that a parameter names say so; what it had before is removed.
 ///
 /// # Errors
@@ -24,6 +32,7 @@ pub(super) async fn attach(
     parameter: &str,
     content_type: &str,
     bytes: Bytes,
+    described: Described,
 ) -> Outcome {
     let account = asked.owner();
     let files = &asked.context.files;
@@ -35,7 +44,7 @@ pub(super) async fn attach(
             _ => Refusal::datastore_fault("the sound can't be written just now"),
         }
     })?;
-    let outcome = point(resource, asked, parameter, &kept).await;
+    let outcome = point(resource, asked, parameter, Some((&kept, described))).await;
     match &outcome {
         Ok((_, Some(old))) => files.forget(&account, old).await,
         Ok((_, None)) => {}
@@ -44,6 +53,22 @@ pub(super) async fn attach(
         Err(_) => {}
     }
     outcome.map(|(reply, _)| reply)
+}
+
+/// Takes the file from the document that a parameter names.
+///
+/// # Errors
+/// 404: there is no such document, or it has no file; 412; the store.
+pub(super) async fn unattach(resource: &StoredResource, asked: &Asked, parameter: &str) -> Outcome {
+    let stored = asked.document(resource.kind, parameter)?;
+    if Attachment::of(&stored.document.body).is_none() {
+        return Err(Refusal::bad_identifier(asked.parameter(parameter)));
+    }
+    let (reply, old) = point(resource, asked, parameter, None).await?;
+    if let Some(old) = old {
+        asked.context.files.forget(&asked.owner(), &old).await;
+    }
+    Ok(reply)
 }
 
 /// After a change: a document that is gone takes its bytes along.
@@ -65,7 +90,7 @@ async fn point(
     resource: &StoredResource,
     asked: &Asked,
     parameter: &str,
-    kept: &Attachment,
+    kept: Option<(&Attachment, Described)>,
 ) -> Result<(crate::api::reply::Reply, Option<Attachment>), Refusal> {
     for _ in 0..TRIES {
         let before = asked.document(resource.kind, parameter)?;
@@ -75,9 +100,18 @@ async fn point(
         }
         let old = Attachment::of(&before.document.body);
         let mut body = public(&before.document.body);
-        described(&mut body, kept);
         let mut private = private(&before.document.body);
-        private.insert(ATTACHMENT.to_owned(), kept.to_value());
+        match kept {
+            Some((kept, described)) => {
+                if described == Described::InDocument {
+                    describe(&mut body, kept);
+                }
+                private.insert(ATTACHMENT.to_owned(), kept.to_value());
+            }
+            None => {
+                private.shift_remove(ATTACHMENT);
+            }
+        }
         let draft = Draft {
             key: before.document.key.clone(),
             before: Some(before),
@@ -99,7 +133,7 @@ async fn point(
     Err(Refusal::conflict())
 }
 
-fn described(body: &mut Map<String, Value>, kept: &Attachment) {
+fn describe(body: &mut Map<String, Value>, kept: &Attachment) {
     body.insert("content_type".to_owned(), kept.content_type.as_str().into());
     body.insert("content_length".to_owned(), kept.length.into());
 }

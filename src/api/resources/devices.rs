@@ -205,6 +205,7 @@ async fn notify(asked: Asked) -> Outcome {
         (None, _) => return Err(Refusal::required("data.body.content_type")),
         (Some(_), None) => return Err(Refusal::required("data.body.data")),
     }
+    told.check().map_err(|error| unfit(&error))?;
     let realm = &asked.account()?.realm;
     if let Some(address) = Address::of_device(&device.document.body, realm) {
         let sent = phones::notify(&asked.context, &address, &told).await;

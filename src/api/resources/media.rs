@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::attaching::{attach, detach};
+use super::attaching::{Described, attach, detach};
 use crate::api::listing::Row;
 use crate::api::reply::{Outcome, Refusal, Reply, unreadable};
 use crate::api::request::{Asked, Request};
@@ -234,7 +234,15 @@ async fn upload(resource: &'static StoredResource, asked: Asked) -> Outcome {
     let asked = by_id(asked);
     asked.document(DocumentType::Media, "media")?;
     let (kind, bytes) = sound::uploaded(&asked)?;
-    attach(resource, &asked, "media", &kind, bytes).await
+    attach(
+        resource,
+        &asked,
+        "media",
+        &kind,
+        bytes,
+        Described::InDocument,
+    )
+    .await
 }
 
 /// Without `named`: how many sounds have each value of a field. With it: the ids of those that have the value in the path.

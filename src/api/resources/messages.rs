@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::attaching::attach;
+use super::attaching::{Described, attach};
 use crate::api::listing::{Row, list};
 use crate::api::reply::{Outcome, Refusal, Reply, of_store};
 use crate::api::request::{Asked, Request};
@@ -41,10 +41,12 @@ pub(super) fn routes(routes: &mut Routes) {
                 .status(201),
         )
         .post(On::new("Move messages to a folder", move_several).takes(Takes::Anything))
-        .delete(On::new(
-            "Delete messages, or all of them",
-            |asked| async move { moved(&asked, "deleted").await },
-        ));
+        .delete(
+            On::new("Delete messages, or all of them", |asked| async move {
+                moved(&asked, "deleted").await
+            })
+            .takes(Takes::Anything),
+        );
     routes
         .at(ITEM)
         .get(
@@ -86,7 +88,15 @@ pub(super) fn routes(routes: &mut Routes) {
             On::new("Upload the message's sound", |asked| async move {
                 found(&asked)?;
                 let (kind, bytes) = sound::uploaded(&asked)?;
-                let mut reply = attach(&MESSAGES, &asked, "message", &kind, bytes).await?;
+                let mut reply = attach(
+                    &MESSAGES,
+                    &asked,
+                    "message",
+                    &kind,
+                    bytes,
+                    Described::InDocument,
+                )
+                .await?;
                 reply.status = hyper::StatusCode::CREATED;
                 Ok(reply)
             })
@@ -175,7 +185,15 @@ async fn put(asked: Asked) -> Outcome {
     };
     let mut request = Request::clone(&asked);
     request.parameters.push(("message", id));
-    let mut reply = attach(&MESSAGES, &Asked::new(request), "message", &kind, bytes).await?;
+    let mut reply = attach(
+        &MESSAGES,
+        &Asked::new(request),
+        "message",
+        &kind,
+        bytes,
+        Described::InDocument,
+    )
+    .await?;
     reply.status = created.status;
     reply.headers = created.headers;
     Ok(reply)

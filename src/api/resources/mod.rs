@@ -48,10 +48,13 @@ mod media;
 mod menus;
 mod messages;
 mod metadata;
+mod number_collection;
 mod openapi;
 mod ownership;
 mod phone_numbers;
 mod phones;
+mod photos;
+mod pivot;
 mod private_networks;
 mod quickcall;
 mod recordings;
@@ -91,7 +94,10 @@ pub fn routes() -> Routes {
         menus::routes,
         messages::routes,
         openapi::routes,
+        number_collection::routes,
         phone_numbers::routes,
+        photos::routes,
+        pivot::routes,
         quickcall::routes,
         recordings::routes,
         registrations::routes,

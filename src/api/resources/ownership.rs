@@ -14,7 +14,9 @@ const DIGITS_MIN: usize = 8;
 
 /// E.164 of what can be somebody's number in the world; None for extensions and codes.
 pub(super) fn e164(normalizer: &Normalizer, text: &str) -> Option<String> {
-    let number = normalizer.e164(text);
+    // As people write them: +1 (415) 555-0100.
+    let plain: String = text.chars().filter(|c| !" ()-./".contains(*c)).collect();
+    let number = normalizer.e164(&plain);
     let digits = number.strip_prefix('+')?;
     let is_number = digits.len() >= DIGITS_MIN && digits.bytes().all(|b| b.is_ascii_digit());
     is_number.then_some(number)

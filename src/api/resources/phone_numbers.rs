@@ -14,7 +14,7 @@ use crate::routing::numbers::Classifiers;
 use crate::store::{StoreError, Stored};
 use crate::types::DocumentId;
 
-const NUMBERS: StoredResource = StoredResource {
+pub(super) const NUMBERS: StoredResource = StoredResource {
     normalise,
     rules,
     view,
@@ -22,7 +22,7 @@ const NUMBERS: StoredResource = StoredResource {
 };
 
 /// The state of a number that nobody has put into service.
-const RESERVED: &str = "reserved";
+pub(super) const RESERVED: &str = "reserved";
 
 /// Classes of numbers, as restrictions and carriers name them, with words for people.
 const CLASSES: &[(&str, &str)] = &[
@@ -125,21 +125,10 @@ pub(super) fn routes(routes: &mut Routes) {
     routes
         .at("/phone_numbers/classifiers/{number}")
         .get(class());
-    let bulk = || {
-        On::new("Many numbers at a time: not provided", |_| async {
-            Err(Refusal::not_implemented())
-        })
-        .status(501)
-    };
-    let collection = routes.at("/accounts/{account}/phone_numbers/collection");
-    collection
-        .put(bulk().takes(Takes::Anything))
-        .post(bulk().takes(Takes::Anything))
-        .delete(bulk());
 }
 
 /// The request with its number in E.164.
-fn canonical(asked: &Asked) -> Result<Asked, Refusal> {
+pub(super) fn canonical(asked: &Asked) -> Result<Asked, Refusal> {
     let number = asked.parameter("number");
     let normalizer = ownership::normalizer(asked)?;
     let e164 = ownership::e164(&normalizer, number);
@@ -292,7 +281,7 @@ fn stored(asked: &Request) -> Result<Option<Stored>, Refusal> {
     asked.context.store.stored(&key).map_err(unreadable)
 }
 
-async fn create(asked: Asked) -> Outcome {
+pub(super) async fn create(asked: Asked) -> Outcome {
     let asked = canonical(&asked)?;
     if stored(&asked)?.is_some() {
         return Err(exists(asked.parameter("number")));
@@ -325,7 +314,7 @@ async fn add(asked: &Asked, data: Map<String, Value>) -> Outcome {
 }
 
 /// Brings a number, new to the account or not, into a state.
-async fn put_into(asked: Asked, state: &'static str) -> Outcome {
+pub(super) async fn put_into(asked: Asked, state: &'static str) -> Outcome {
     let asked = canonical(&asked)?;
     let mut data = asked.data()?;
     let Some(before) = stored(&asked)? else {
@@ -362,7 +351,7 @@ async fn put_into(asked: Asked, state: &'static str) -> Outcome {
     Ok(reply)
 }
 
-async fn delete(asked: Asked) -> Outcome {
+pub(super) async fn delete(asked: Asked) -> Outcome {
     let mut reply = remove(&NUMBERS, canonical(&asked)?, "number").await?;
     if let Data::Json(Value::Object(number)) = &mut reply.data {
         number.insert("state".to_owned(), "deleted".into());

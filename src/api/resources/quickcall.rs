@@ -116,11 +116,11 @@ async fn run(call: Quickcall) -> Result<String, String> {
     }
 }
 
-/// A phone and where it is.
+/// A phone and where it is; None: it is not registered, so that it is told of and does not ring.
 struct Ringing {
     device: Stored,
     address: Address,
-    registration: Registration,
+    registration: Option<Registration>,
 }
 
 fn prepare(asked: &Request) -> Result<Quickcall, Refusal> {
@@ -136,7 +136,9 @@ fn prepare(asked: &Request) -> Result<Quickcall, Refusal> {
     let shown = option("cid-number").unwrap_or_else(|| number.clone());
     let phones = ringing(asked)?;
     // The leg is made by one node: the one that holds the newest registration.
-    let holder = phones.first().map(|phone| phone.registration.node.clone());
+    let holder = phones
+        .iter()
+        .find_map(|phone| Some(phone.registration.as_ref()?.node.clone()));
     let (id, call_id) = (uuid::Uuid::new_v4().to_string(), fresh_id()?);
     let mut dial = DialString::default();
     dial.global.set("origination_uuid", &id);
@@ -159,15 +161,18 @@ fn prepare(asked: &Request) -> Result<Quickcall, Refusal> {
             "endpoint_id": id,
             "to_user": phone.address.user,
             "to_realm": phone.address.realm,
-            "invite_format": "contact",
+            "invite_format": invite_format(&phone.device),
             "outbound_call_id": format!("{call_id}-quickcall"),
         }));
-        if Some(&phone.registration.node) != holder.as_ref() {
+        let Some(registration) = &phone.registration else {
+            continue;
+        };
+        if Some(&registration.node) != holder.as_ref() {
             continue;
         }
-        let contact = Contact::parse(&phone.registration.contact);
+        let contact = Contact::parse(&registration.contact);
         let made =
-            contact.and_then(|contact| Endpoint::sofia(&phone.registration.profile, contact.uri()));
+            contact.and_then(|contact| Endpoint::sofia(&registration.profile, contact.uri()));
         match made {
             Ok(endpoint) => {
                 // Whose call it is when it comes back through the dialplan, as the directory tells it of a phone.
@@ -265,7 +270,16 @@ fn number(asked: &Request) -> Result<String, Refusal> {
     Ok(number)
 }
 
-/// The registered and enabled phones of the device or user in the path, newest registration first.
+fn invite_format(device: &Stored) -> &str {
+    let format = device
+        .document
+        .body
+        .get("sip")
+        .and_then(|sip| sip.get("invite_format"));
+    format.and_then(Value::as_str).unwrap_or("username")
+}
+
+/// The enabled phones of the device or user in the path, newest registration first.
 fn ringing(asked: &Request) -> Result<Vec<Ringing>, Refusal> {
     let store = &asked.context.store;
     let account = asked.account()?;
@@ -292,14 +306,15 @@ fn ringing(asked: &Request) -> Result<Vec<Ringing>, Refusal> {
             .registrations(&address.user, &address.realm)
             .into_iter()
             .find(is_live);
-        if let Some(registration) = newest {
-            phones.push(Ringing {
-                device,
-                address,
-                registration,
-            });
-        }
+        phones.push(Ringing {
+            device,
+            address,
+            registration: newest,
+        });
     }
-    phones.sort_by_key(|phone| std::cmp::Reverse(phone.registration.updated_ms));
+    phones.sort_by_key(|phone| {
+        let heard = phone.registration.as_ref();
+        std::cmp::Reverse(heard.map(|registration| registration.updated_ms))
+    });
     Ok(phones)
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::attaching::detach;
 use super::devices;
 use super::user_login;
 use crate::api::listing::{Row, list};
@@ -12,11 +13,13 @@ use crate::api::routes::{Gives, On, Routes};
 use crate::documents::DocumentType;
 use crate::store::Stored;
 
-const USERS: StoredResource = StoredResource {
+pub(super) const USERS: StoredResource = StoredResource {
     summary: |_, row| Ok(Some(summary(row))),
     normalise: |_, data| user_login::normalise(data),
     rules: user_login::rules,
     view,
+    // his picture
+    saved: detach,
     ..StoredResource::plain(DocumentType::User, "users")
 };
 
