@@ -15,12 +15,14 @@
 //! * [`directory`] (http, routing, store, documents): what mod_xml_curl asks: who may register and call.
 //! * [`api`] (http, trunks, routing, store, switch): the REST API, after Crossbar's conventions.
 //! * [`sim`] (esl): a simulated FreeSWITCH node on real TCP ports.
+//! * [`console`]: commands that are typed while the daemon runs, carried to it.
 //! * [`config`], [`telemetry`], [`daemon`], [`cli`]: wiring.
 
 pub mod api;
 pub mod callflow;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod daemon;
 pub mod directory;
 pub mod documents;

@@ -17,6 +17,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("types", &[][..]),
         ("esl", &["types"][..]),
         ("http", &[][..]),
+        ("console", &[][..]),
         ("switch", &["esl", "types"][..]),
         ("documents", &["types"][..]),
         ("store", &["documents", "types"][..]),

@@ -1,45 +1,36 @@
 //! `account`: accounts made without the API, the first of them above all.
 
-use std::io::{self, BufRead as _};
-use std::path::Path;
+use std::io::{self, BufRead as _, Read as _};
 
-use super::arguments::{AccountAction, AccountCommand, CreateAccount};
+use super::arguments::{AccountAction, CreateAccount};
 use super::exit::{Exit, Failure, Outcome, io_exit};
-use super::open;
 use super::output::Output;
+use super::premises::Premises;
 use crate::api::{self, BootstrapError, NewAccount, Secrets, SecretsError};
-use crate::config::Config;
+use crate::console::Desk;
 use crate::store::StoreError;
 
-pub fn account(file: Option<&Path>, asked: &AccountCommand) -> Outcome {
-    match &asked.what {
-        AccountAction::Create(wanted) => create(file, wanted),
+/// More is no password.
+const PASSWORD_MAX: u64 = 4096;
+
+pub fn account(on: &Premises, desk: &mut dyn Desk, asked: &AccountAction) -> Outcome {
+    match asked {
+        AccountAction::Create(wanted) => create(on, desk, wanted),
     }
 }
 
-fn create(file: Option<&Path>, asked: &CreateAccount) -> Outcome {
-    let settings = match &asked.of.store {
-        // As with every command: a named store needs no configuration.
-        Some(_) => api::Settings::default(),
-        None => Config::load(file)?.api,
-    };
+fn create(on: &Premises, desk: &mut dyn Desk, asked: &CreateAccount) -> Outcome {
+    let (store, settings) = (&on.store, &on.config.api);
     let wanted = NewAccount {
         name: asked.name.clone(),
         realm: asked.realm.clone(),
-        admin: asked.admin.clone().zip(password(asked)?),
+        admin: asked.admin.clone().zip(password(desk, asked)?),
         parent: asked.parent.clone(),
         realm_suffix: settings.realm_suffix.clone(),
     };
-    let store = open::or_create(file, asked.of.store.as_ref()).map_err(|failure| {
-        if failure.exit != Exit::TempFail {
-            return failure;
-        }
-        let advice = "the daemon has the store open; make the account with PUT /v2/accounts, or stop the daemon first";
-        Failure::new(Exit::TempFail, format_args!("{}\n{advice}", failure.message))
-    })?;
-    let secrets = Secrets::open(&api::secret_file(&settings, &store)).map_err(of_secrets)?;
-    let created = api::create_account(&store, &secrets, &wanted).map_err(of_bootstrap)?;
-    let mut out = Output::new();
+    let secrets = Secrets::open(&api::secret_file(settings, store)).map_err(of_secrets)?;
+    let created = api::create_account(store, &secrets, &wanted).map_err(of_bootstrap)?;
+    let mut out = Output::at(desk);
     if asked.of.json {
         let value = serde_json::json!({
             "id": created.account.as_str(),
@@ -63,16 +54,15 @@ fn create(file: Option<&Path>, asked: &CreateAccount) -> Outcome {
     Ok(out.finish()?)
 }
 
-fn password(asked: &CreateAccount) -> Result<Option<String>, Failure> {
+fn password(desk: &mut dyn Desk, asked: &CreateAccount) -> Result<Option<String>, Failure> {
     let Some(path) = &asked.password_file else {
         return Ok(None);
     };
     let mut line = String::new();
-    let read = if path.as_os_str() == "-" {
-        io::stdin().lock().read_line(&mut line)
-    } else {
-        std::fs::File::open(path).and_then(|file| io::BufReader::new(file).read_line(&mut line))
-    };
+    let read = desk.open(path).and_then(|file| {
+        let mut file = io::BufReader::new(file.take(PASSWORD_MAX));
+        file.read_line(&mut line)
+    });
     read.map_err(|error| {
         Failure::new(io_exit(&error), format_args!("{}: {error}", path.display()))
     })?;

@@ -5,15 +5,18 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::arguments::{BackupCommand, OfStore, Restore};
+use super::arguments::{Asked, BackupCommand, OfStore, Restore};
 use super::exit::{Exit, Failure, Outcome, io_exit};
 use super::open;
 use super::output::Output;
-use crate::store::{BackupFile, Store, StoreSettings};
+use super::perform;
+use super::premises::Premises;
+use crate::console::Desk;
+use crate::store::{BackupFile, Store};
 
 pub fn backup(config: Option<&Path>, asked: &BackupCommand) -> Outcome {
     match asked {
-        BackupCommand::Create(of) => create(config, of),
+        BackupCommand::Create(of) => perform::perform(config, &Asked::Backup(of.clone())),
         BackupCommand::List(of) => list(config, of),
         BackupCommand::Verify { file, json } => verify(file, *json),
         BackupCommand::Restore(restore) => restore_from(config, restore),
@@ -32,15 +35,10 @@ fn described(file: &BackupFile) -> serde_json::Value {
     })
 }
 
-fn create(config: Option<&Path>, asked: &OfStore) -> Outcome {
-    let settings = open::settings(config, asked.store.as_ref())?;
-    let store = match open::existing(config, asked.store.as_ref()) {
-        Ok(store) => store,
-        Err(failure) if failure.exit == Exit::TempFail => return Err(busy(&settings, failure)),
-        Err(failure) => return Err(failure),
-    };
-    let made = store.backup(&settings)?;
-    let mut out = Output::new();
+/// A backup that is made now, whoever has the store open.
+pub fn create(on: &Premises, desk: &mut dyn Desk, asked: &OfStore) -> Outcome {
+    let made = on.store.backup(&on.config.store)?;
+    let mut out = Output::at(desk);
     match asked.json {
         true => out.line(format_args!("{:#}", described(&made)))?,
         false => out.line(format_args!(
@@ -50,24 +48,6 @@ fn create(config: Option<&Path>, asked: &OfStore) -> Outcome {
         ))?,
     }
     Ok(out.finish()?)
-}
-
-/// The daemon makes backups itself; which is the newest is what is wanted to be known.
-fn busy(settings: &StoreSettings, failure: Failure) -> Failure {
-    let newest = Store::backups(settings)
-        .ok()
-        .and_then(|all| all.into_iter().next());
-    let newest = match newest {
-        Some(file) => format!("; the newest backup is {}", file.path.display()),
-        None => String::new(),
-    };
-    Failure::new(
-        failure.exit,
-        format_args!(
-            "{}. A running daemon makes backups by itself, every [store] backup_every_s and when it stops{newest}",
-            failure.message
-        ),
-    )
 }
 
 fn list(config: Option<&Path>, asked: &OfStore) -> Outcome {

@@ -5,25 +5,22 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::arguments::OfStore;
+use super::arguments::{Asked, Findings, OfStore};
 use super::exit::{Exit, Failure, Outcome};
-use super::output::Output;
+use super::output::{self, Output};
+use super::premises::Premises;
+use super::{open, perform};
 use crate::callflow;
 use crate::config::{Config, ConfigError};
+use crate::console::{Desk, Here};
 use crate::documents::DocumentType;
-use crate::store::{Store, StoreError, StoreSettings};
-
-/// What was found, in words.
-#[derive(Default)]
-struct Findings {
-    configuration: Vec<String>,
-    store: Vec<String>,
-    /// Not wrong, but worth a look.
-    advice: Vec<String>,
-}
+use crate::store::{Store, StoreError};
 
 pub fn check(file: Option<&Path>, asked: &OfStore) -> Outcome {
-    let mut findings = Findings::default();
+    let mut findings = Findings {
+        of: asked.clone(),
+        ..Findings::default()
+    };
     let settings = match Config::load(file) {
         Ok(config) => {
             advise(&config, &mut findings.advice);
@@ -40,40 +37,56 @@ pub fn check(file: Option<&Path>, asked: &OfStore) -> Outcome {
         }
     };
     let settings = match &asked.store {
-        Some(path) => Some(StoreSettings {
-            path: path.clone(),
-            ..StoreSettings::default()
-        }),
+        Some(path) => Some(open::named(path)),
         None => settings,
     };
-    if let Some(settings) = settings {
-        verify(&settings, &mut findings)?;
-    }
-    print(&findings, asked.json)?;
-    if !findings.configuration.is_empty() {
-        return Err(Failure::said(Exit::Config));
-    }
-    if !findings.store.is_empty() {
-        return Err(Failure::said(Exit::Data));
-    }
-    Ok(())
-}
-
-fn verify(settings: &StoreSettings, findings: &mut Findings) -> Result<(), Failure> {
+    let width = output::terminal();
+    let Some(settings) = settings else {
+        return tell(&mut Here { width }, &findings);
+    };
     if !settings.path.exists() {
         let path = settings.path.display();
         let advice = format!("there is no store at {path} yet; `linefinder import` makes one");
         findings.advice.push(advice);
-        return Ok(());
+        return tell(&mut Here { width }, &findings);
     }
-    let looked = Store::open(settings).and_then(|store| {
-        findings.advice.extend(unknown_actions(&store)?);
-        store.verify()
+    let config = Config {
+        store: settings,
+        ..Config::default()
+    };
+    perform::perform_with(config, &Asked::Check(findings))
+}
+
+/// The store is so damaged that it can't be opened.
+pub fn damaged(findings: &Findings, error: &StoreError) -> Outcome {
+    let mut findings = findings.clone();
+    findings.store.push(error.to_string());
+    let width = output::terminal();
+    tell(&mut Here { width }, &findings)
+}
+
+/// The part that wants the store.
+pub fn store(on: &Premises, desk: &mut dyn Desk, findings: &Findings) -> Outcome {
+    let mut findings = findings.clone();
+    let looked = unknown_actions(&on.store).and_then(|unknown| {
+        findings.advice.extend(unknown);
+        on.store.verify()
     });
     match looked {
         Ok(found) => findings.store.extend(found),
         Err(error @ StoreError::Damaged { .. }) => findings.store.push(error.to_string()),
         Err(other) => return Err(other.into()),
+    }
+    tell(desk, &findings)
+}
+
+fn tell(desk: &mut dyn Desk, findings: &Findings) -> Outcome {
+    print(desk, findings)?;
+    if !findings.configuration.is_empty() {
+        return Err(Failure::said(Exit::Config));
+    }
+    if !findings.store.is_empty() {
+        return Err(Failure::said(Exit::Data));
     }
     Ok(())
 }
@@ -136,9 +149,9 @@ fn advise(config: &Config, advice: &mut Vec<String>) {
     }
 }
 
-fn print(findings: &Findings, json: bool) -> Outcome {
-    let mut out = Output::new();
-    if json {
+fn print(desk: &mut dyn Desk, findings: &Findings) -> Outcome {
+    let mut out = Output::at(desk);
+    if findings.of.json {
         let value = serde_json::json!({
             "configuration": findings.configuration,
             "store": findings.store,

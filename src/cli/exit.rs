@@ -26,6 +26,31 @@ pub enum Exit {
     Terminated = 143,
 }
 
+impl Exit {
+    const ALL: [Exit; 13] = [
+        Exit::Usage,
+        Exit::Data,
+        Exit::NoInput,
+        Exit::Unavailable,
+        Exit::Software,
+        Exit::CantCreate,
+        Exit::Io,
+        Exit::TempFail,
+        Exit::NoPermission,
+        Exit::Config,
+        Exit::HungUp,
+        Exit::Interrupted,
+        Exit::Terminated,
+    ];
+
+    /// The exit of this code; a code that is none of ours is a fault of ours.
+    #[must_use]
+    pub fn of(code: u8) -> Self {
+        let found = Self::ALL.into_iter().find(|exit| *exit as u8 == code);
+        found.unwrap_or(Exit::Software)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit as u8)

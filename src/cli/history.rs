@@ -1,13 +1,12 @@
 //! `history`: who changed a document, when and what, and going back.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use super::arguments::History;
 use super::exit::{Exit, Failure, Outcome};
-use super::open;
 use super::output::{Output, visible};
+use super::premises::Premises;
+use crate::console::Desk;
 use crate::documents::{DocumentKey, DocumentType};
 use crate::store::{Author, DocumentChange, FieldChange, Store, Via};
 use crate::types::{AccountId, DocumentId};
@@ -15,10 +14,10 @@ use crate::types::{AccountId, DocumentId};
 /// Characters of a value that are shown.
 const VALUE_MAX: usize = 60;
 
-pub fn history(config: Option<&Path>, asked: &History) -> Outcome {
-    let store = open::existing(config, asked.store.as_ref())?;
-    let key = key_of(&store, asked)?;
-    let mut out = Output::new();
+pub fn history(on: &Premises, desk: &mut dyn Desk, asked: &History) -> Outcome {
+    let store = &on.store;
+    let key = key_of(store, asked)?;
+    let mut out = Output::at(desk);
     if let Some(count) = asked.undo {
         let applied = store.revert_blocking(&key, count, Author::via(Via::Cli))?;
         let text = match applied.stored.first() {
@@ -32,7 +31,7 @@ pub fn history(config: Option<&Path>, asked: &History) -> Outcome {
         return Ok(out.finish()?);
     }
     let changes = store.document_changes(&key, asked.limit)?;
-    if asked.json {
+    if asked.of.json {
         let rows: Vec<Value> = changes.iter().map(as_json).collect();
         let text = serde_json::to_string_pretty(&rows)
             .map_err(|error| Failure::new(Exit::Software, error))?;

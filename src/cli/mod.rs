@@ -12,6 +12,8 @@ mod numbers;
 mod open;
 mod openapi;
 mod output;
+mod perform;
+mod premises;
 mod route;
 mod serve;
 mod show;
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Asked, Command};
 use exit::{Exit, Outcome};
 
 /// Reads the command line, does what it says, and ends with its exit code.
@@ -58,19 +60,14 @@ fn run(arguments: Arguments) -> Outcome {
     let file = arguments.config.as_deref();
     match arguments.command {
         Command::Serve => serve::serve(file),
-        Command::Account(asked) => account::account(file, &asked),
-        Command::Import(import) => transfer::import(file, &import),
-        Command::Export(export) => transfer::export(file, &export),
-        Command::History(asked) => history::history(file, &asked),
+        Command::Asked(Asked::Route(asked)) if asked.setting.demo => route::of_demo(&asked),
+        Command::Asked(asked) => perform::perform(file, &asked),
         Command::Backup(asked) => backup::backup(file, &asked),
         Command::Compact(of) => backup::compact(file, &of),
         Command::Check(check) => check::check(file, &check),
         Command::Config(show) => show::config(file, &show),
-        Command::Registrations(of) => show::registrations(file, &of),
         Command::Openapi => openapi::openapi(),
         Command::Completions { shell } => completions(shell),
-        Command::Numbers(asked) => numbers::numbers(file, &asked),
-        Command::Route(asked) => route::route(file, &asked),
         Command::Demo(asked) => demo::demo(&asked),
         Command::Call(asked) => call::call(file, &asked),
     }

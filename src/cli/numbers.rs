@@ -1,18 +1,14 @@
 //! `numbers`: whose a number is, and where its calls go.
 
-use std::path::Path;
-
 use super::arguments::Numbers;
 use super::exit::Outcome;
-use super::route;
+use super::output;
+use super::premises::Premises;
 use crate::callflow::who;
+use crate::console::Desk;
 
-pub fn numbers(file: Option<&Path>, asked: &Numbers) -> Outcome {
-    let Numbers::Who {
-        number,
-        store,
-        json,
-    } = asked;
-    let context = route::context(file, store.as_ref())?;
-    route::print(&who(&context, number)?, *json)
+pub fn numbers(on: &Premises, desk: &mut dyn Desk, asked: &Numbers) -> Outcome {
+    let Numbers::Who(asked) = asked;
+    let owner = who(&on.context, &asked.number)?;
+    output::print(desk, &owner, asked.of.json)
 }

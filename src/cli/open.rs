@@ -2,34 +2,40 @@
 
 use std::path::{Path, PathBuf};
 
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, Outcome};
 use crate::config::Config;
 use crate::store::{Store, StoreSettings};
+
+/// The settings of the store at this path.
+pub fn named(path: &Path) -> StoreSettings {
+    StoreSettings {
+        path: path.to_owned(),
+        ..StoreSettings::default()
+    }
+}
 
 /// The settings of the store: the configuration's, at another path if one was given. With a path no configuration
 /// is needed, so a broken one doesn't matter.
 pub fn settings(config: Option<&Path>, store: Option<&PathBuf>) -> Result<StoreSettings, Failure> {
     Ok(match store {
-        Some(path) => StoreSettings {
-            path: path.clone(),
-            ..StoreSettings::default()
-        },
+        Some(path) => named(path),
         None => Config::load(config)?.store,
     })
 }
 
-/// Opens a store that must exist already: reading commands don't create one.
-pub fn existing(config: Option<&Path>, store: Option<&PathBuf>) -> Result<Store, Failure> {
-    let settings = settings(config, store)?;
-    if !settings.path.exists() {
-        let path = settings.path.display();
-        let message = format!("there is no store at {path}; `linefinder import FILE` makes one");
-        return Err(Failure::new(Exit::NoInput, message));
+/// Commands that read don't create a store.
+pub fn must_exist(settings: &StoreSettings) -> Outcome {
+    if settings.path.exists() {
+        return Ok(());
     }
-    Ok(Store::open(&settings)?)
+    let path = settings.path.display();
+    let message = format!("there is no store at {path}; `linefinder import FILE` makes one");
+    Err(Failure::new(Exit::NoInput, message))
 }
 
-/// Opens the store or creates it.
-pub fn or_create(config: Option<&Path>, store: Option<&PathBuf>) -> Result<Store, Failure> {
-    Ok(Store::open(&settings(config, store)?)?)
+/// Opens a store that must exist already.
+pub fn existing(config: Option<&Path>, store: Option<&PathBuf>) -> Result<Store, Failure> {
+    let settings = settings(config, store)?;
+    must_exist(&settings)?;
+    Ok(Store::open(&settings)?)
 }

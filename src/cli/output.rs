@@ -2,18 +2,37 @@
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, Write};
 
-/// Standard output, locked and buffered until [`Output::finish`] or drop.
-pub struct Output {
-    out: BufWriter<StdoutLock<'static>>,
+use serde::Serialize;
+
+use super::exit::{Exit, Failure, Outcome};
+use crate::console::Desk;
+
+/// What is buffered of standard output; as much as the console carries at once.
+const BUFFER: usize = 64 << 10;
+
+/// Standard output, buffered until [`Output::finish`] or drop.
+pub struct Output<'a> {
+    out: BufWriter<Box<dyn Write + 'a>>,
 }
 
-impl Output {
+impl<'a> Output<'a> {
+    /// This process's own.
     #[must_use]
     pub fn new() -> Self {
+        Self::to(Box::new(io::stdout().lock()))
+    }
+
+    /// That of who sits there.
+    #[must_use]
+    pub fn at(desk: &'a mut dyn Desk) -> Self {
+        Self::to(desk.stdout())
+    }
+
+    fn to(out: Box<dyn Write + 'a>) -> Self {
         Self {
-            out: BufWriter::new(io::stdout().lock()),
+            out: BufWriter::with_capacity(BUFFER, out),
         }
     }
 
@@ -32,13 +51,28 @@ impl Output {
     }
 }
 
-impl Default for Output {
+/// An answer, for people or for machines.
+///
+/// # Errors
+/// Nobody reads it any more.
+pub fn print<T: Serialize + Display>(desk: &mut dyn Desk, answer: &T, json: bool) -> Outcome {
+    let text = match json {
+        true => serde_json::to_string_pretty(answer)
+            .map_err(|error| Failure::new(Exit::Software, error))?,
+        false => answer.to_string(),
+    };
+    let mut out = Output::at(desk);
+    out.line(text.trim_end())?;
+    Ok(out.finish()?)
+}
+
+impl Default for Output<'_> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Write for Output {
+impl Write for Output<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.out.write(bytes)
     }
@@ -54,12 +88,18 @@ const NO_TERMINAL: usize = 160;
 /// Columns that a line may have.
 #[must_use]
 pub fn width() -> usize {
+    terminal().unwrap_or(NO_TERMINAL)
+}
+
+/// Columns of the terminal; None without one, unless the environment says how many.
+#[must_use]
+pub fn terminal() -> Option<usize> {
     let told = std::env::var("COLUMNS")
         .ok()
         .and_then(|text| text.parse().ok());
     let terminal =
         || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
-    told.or_else(terminal).unwrap_or(NO_TERMINAL).max(40)
+    told.or_else(terminal).map(|width: usize| width.max(40))
 }
 
 /// How this program was called, for lines to type.
@@ -95,9 +135,14 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 
 /// The error of a subcommand, on standard error.
 pub fn complain(message: &str) {
+    complain_to(&mut io::stderr(), message);
+}
+
+/// The same at another desk.
+pub fn complain_to(stderr: &mut dyn Write, message: &str) {
     if !message.is_empty() {
         // Nobody is left to tell when standard error itself is closed.
-        let _ = writeln!(io::stderr(), "linefinder: {}", visible(message));
+        let _ = writeln!(stderr, "linefinder: {}", visible(message));
     }
 }
 

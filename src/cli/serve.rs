@@ -2,16 +2,26 @@
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::{Exit, Failure, Outcome};
+use super::perform::Clerk;
+use super::premises::Premises;
 use crate::config::Config;
+use crate::console;
 use crate::daemon::{Daemon, StartError, Systemd};
 use crate::store::Store;
 use crate::telemetry;
+
+/// For commands of operators to notice that their connection is closed.
+const CLOSING: Duration = Duration::from_secs(5);
 
 pub fn serve(file: Option<&Path>) -> Outcome {
     let config = Config::load(file)?;
@@ -44,15 +54,60 @@ fn run(config: &Config, store: Store, systemd: &Systemd) -> Outcome {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Software, format_args!("no runtime: {error}")))?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let shutdown = CancellationToken::new();
         let hurry = CancellationToken::new();
         listen_to_signals(&shutdown, &hurry)
             .map_err(|error| Failure::new(Exit::Software, format_args!("signals: {error}")))?;
         let daemon = Daemon::start(config, store, &shutdown)?;
+        let console = Console::open(config, &daemon);
         daemon.run(systemd, &hurry).await;
+        if let Some(console) = console {
+            console.close().await;
+        }
         Ok(())
-    })
+    });
+    // Commands that don't wait for their client any more, but for the disk, end first.
+    systemd.patiently(|| drop(runtime));
+    outcome
+}
+
+/// Commands of operators, as long as the daemon runs: also while it waits for its calls.
+struct Console {
+    closed: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Console {
+    /// None: it is switched off, or there is no place for its socket, which is no reason not to take calls.
+    fn open(config: &Config, daemon: &Daemon) -> Option<Self> {
+        if !config.console.enabled {
+            return None;
+        }
+        let premises = Premises::of_daemon(config, daemon);
+        let server = match console::Server::bind(premises.store.path()) {
+            Ok(server) => server,
+            Err(error) => {
+                tracing::error!(%error, "commands about the store need the daemon stopped");
+                return None;
+            }
+        };
+        let closed = CancellationToken::new();
+        let task = server.run(Arc::new(Clerk(premises)), closed.clone());
+        Some(Self {
+            task: tokio::spawn(task),
+            closed,
+        })
+    }
+
+    async fn close(self) {
+        self.closed.cancel();
+        match timeout(CLOSING, self.task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the console failed"),
+            Err(_) => tracing::warn!("a command from the console is still at work; waiting for it"),
+        }
+    }
 }
 
 /// The first SIGTERM or SIGINT asks to stop, the second to hurry. SIGHUP means that the terminal is gone; without one

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::arguments::{ConfigCommand, OfStore};
 use super::exit::{Exit, Failure, Outcome};
-use super::open;
 use super::output::Output;
+use super::premises::Premises;
 use crate::config::Config;
+use crate::console::Desk;
 
 pub fn config(file: Option<&Path>, asked: &ConfigCommand) -> Outcome {
     let config = Config::load(file)?;
@@ -23,11 +24,10 @@ pub fn config(file: Option<&Path>, asked: &ConfigCommand) -> Outcome {
     Ok(out.finish()?)
 }
 
-pub fn registrations(file: Option<&Path>, asked: &OfStore) -> Outcome {
-    let store = open::existing(file, asked.store.as_ref())?;
-    let mut found = store.all_registrations();
+pub fn registrations(on: &Premises, desk: &mut dyn Desk, asked: &OfStore) -> Outcome {
+    let mut found = on.store.all_registrations();
     found.sort_by(|a, b| (&a.realm, &a.user, &a.node).cmp(&(&b.realm, &b.user, &b.node)));
-    let mut out = Output::new();
+    let mut out = Output::at(desk);
     if asked.json {
         let text = serde_json::to_string_pretty(&found)
             .map_err(|error| Failure::new(Exit::Software, error))?;

@@ -8,7 +8,7 @@ use super::layers::Layers;
 use super::node::{NodeSettings, read_nodes};
 use super::problem::ConfigError;
 use super::section::{Reader, Setting};
-use super::sections::{HandoffSettings, LogSettings, MetricsSettings};
+use super::sections::{ConsoleSettings, HandoffSettings, LogSettings, MetricsSettings};
 use crate::api;
 use crate::callflow;
 use crate::routing;
@@ -30,6 +30,7 @@ pub struct Config {
     pub handoff: HandoffSettings,
     pub directory: DirectorySettings,
     pub api: api::Settings,
+    pub console: ConsoleSettings,
     pub routing: routing::Settings,
     pub callflow: callflow::Settings,
     pub trunks: trunks::Settings,
@@ -76,6 +77,7 @@ impl Config {
             handoff: reader.section("handoff"),
             directory: read_directory(&mut reader, credentials.as_deref()),
             api: reader.section("api"),
+            console: reader.section("console"),
             routing: reader.section("routing"),
             callflow: reader.section("callflow"),
             trunks: reader.section("trunks"),

@@ -17,4 +17,6 @@ pub use node::{DEFAULT_PASSWORD, HostPort, NodeSettings};
 pub use problem::{ConfigError, Origin, Problem};
 pub use secret::Secret;
 pub use section::Setting;
-pub use sections::{HandoffSettings, LogFormat, LogSettings, MetricsSettings, Subnet};
+pub use sections::{
+    ConsoleSettings, HandoffSettings, LogFormat, LogSettings, MetricsSettings, Subnet,
+};

@@ -210,6 +210,22 @@ impl Section for HandoffSettings {
     }
 }
 
+/// `[console]`: commands that are typed while the daemon runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConsoleSettings {
+    /// Do them, for the daemon's own user and for root.
+    pub enabled: bool,
+}
+
+impl Default for ConsoleSettings {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+impl Section for ConsoleSettings {}
+
 impl Section for api::Settings {
     fn check(&self, report: &mut dyn FnMut(&str, String)) {
         if !(60..=604_800).contains(&self.token_auth_expiry_s) {

@@ -178,6 +178,12 @@ impl Daemon {
         &self.context.ledger
     }
 
+    /// What its calls are decided with.
+    #[must_use]
+    pub fn context(&self) -> &callflow::Context {
+        &self.context
+    }
+
     /// The nodes and what is known of them.
     #[must_use]
     pub fn switch(&self) -> &Switch {
@@ -404,7 +410,7 @@ fn api(
     };
     if let Ok(false) = store.any_account() {
         tracing::warn!(
-            "there is no account yet; stop the daemon and run: linefinder account create NAME --realm REALM"
+            "there is no account yet; run: linefinder account create NAME --realm REALM"
         );
     }
     let nodes = switch.nodes().to_vec();

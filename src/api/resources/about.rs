@@ -40,7 +40,7 @@ async fn status(asked: Asked) -> Outcome {
 /// What an operator has still to do.
 fn unready(asked: &Request) -> Result<Option<(String, Value)>, crate::api::reply::Refusal> {
     let any = asked.context.store.any_account().map_err(unreadable)?;
-    let advice = "there is no account yet; stop the daemon and run: linefinder account create NAME --realm REALM";
+    let advice = "there is no account yet; run: linefinder account create NAME --realm REALM";
     Ok((!any).then(|| ("message".to_owned(), json!(advice))))
 }
 

@@ -7,12 +7,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
-use super::arguments::{Behaviour, Call, HandoffWay};
+use super::arguments::{Behaviour, Call, HandoffWay, Setting};
 use super::demo;
 use super::exit::{Exit, Failure, Outcome};
 use super::output::Output;
-use super::route;
 use super::simulation::{Simulation, Wanted, perform};
+use super::{open, route};
 use crate::callflow::{CallReport, Context, Explanation, explain};
 use crate::config::Config;
 use crate::sim::{CallResult, CallSpec, Handoff, Patience, PhoneScript};
@@ -38,16 +38,19 @@ struct Play {
 }
 
 pub fn call(file: Option<&Path>, asked: &Call) -> Outcome {
-    let (config, store) = route::opened(file, &asked.caller)?;
+    let (config, store) = opened(file, &asked.setting)?;
     let context = Context::new(
         store.clone(),
         config.routing.clone(),
         config.callflow.clone(),
     );
-    let explanation = explain(&context, &route::question(&asked.caller))?;
+    let explanation = explain(
+        &context,
+        &route::question(&asked.from, &asked.to, &asked.setting),
+    )?;
     let caller = caller_of(&store, &explanation)?;
     let (remarks, result, report) = perform(async {
-        let play = match asked.caller.demo {
+        let play = match asked.setting.demo {
             true => of_demo().await?,
             false => of_store(config, &store, &explanation, asked.phones).await?,
         };
@@ -63,6 +66,17 @@ pub fn call(file: Option<&Path>, asked: &Call) -> Outcome {
         Ok((remarks, result, report))
     })?;
     print(asked, &caller, &remarks, &result, report.as_ref())
+}
+
+/// The configuration and store that are meant. The demo has a configuration of its own: nothing on this machine bears on
+/// it.
+fn opened(file: Option<&Path>, setting: &Setting) -> Result<(Config, Store), Failure> {
+    if setting.demo {
+        return Ok((demo::settings()?, demo::documents::store()?));
+    }
+    let config = Config::load(file)?;
+    let store = open::existing(file, setting.store.as_ref())?;
+    Ok((config, store))
 }
 
 fn caller_of(store: &Store, explanation: &Explanation) -> Result<Caller, Failure> {
@@ -151,14 +165,14 @@ fn spec(asked: &Call, caller: &Caller, simulation: &Simulation) -> CallSpec {
     let (spec, number) = match caller {
         Caller::Device(address) => {
             let user = address.split('@').next().unwrap_or(address);
-            (CallSpec::device(address, &asked.caller.to, handoff), user)
+            (CallSpec::device(address, &asked.to, handoff), user)
         }
         Caller::Number(number) => (
-            CallSpec::trunk(CARRIER, number, &asked.caller.to, handoff),
+            CallSpec::trunk(CARRIER, number, &asked.to, handoff),
             number.as_str(),
         ),
     };
-    let name = asked.caller.caller_name.as_deref().unwrap_or(number);
+    let name = asked.setting.caller_name.as_deref().unwrap_or(number);
     spec.with_caller_id(name, number)
         .hanging_up_after(Patience::FromAnswer(Duration::from_secs(1)))
 }
@@ -178,7 +192,7 @@ fn print(
     };
     out.line(format_args!(
         "{who} calls {} by {by}; simulated, {} times faster than life",
-        asked.caller.to,
+        asked.to,
         super::simulation::SPEED
     ))?;
     for remark in remarks {

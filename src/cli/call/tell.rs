@@ -11,7 +11,7 @@ use crate::sim::{CallResult, Seen};
 
 /// The events of the caller's leg, as FreeSWITCH sends them. Unless all are asked for, those are left out that tell
 /// nothing new: changes of state, and the completion of what is done in a moment.
-pub fn events(out: &mut Output, events: &[Seen], full: bool) -> io::Result<()> {
+pub fn events(out: &mut Output<'_>, events: &[Seen], full: bool) -> io::Result<()> {
     out.line("\nEvents of the caller's leg")?;
     for event in events.iter().filter(|event| full || is_telling(event)) {
         let what = match &event.application {
@@ -40,7 +40,7 @@ fn is_telling(event: &Seen) -> bool {
 }
 
 /// What was decided, the actions that ran, and whom they rang.
-pub fn path(out: &mut Output, report: &CallReport, full: bool) -> io::Result<()> {
+pub fn path(out: &mut Output<'_>, report: &CallReport, full: bool) -> io::Result<()> {
     out.line("\nThe path it took")?;
     match &report.decision {
         Verdict::Callflow { id, by } => {
@@ -71,7 +71,7 @@ pub fn path(out: &mut Output, report: &CallReport, full: bool) -> io::Result<()>
     attempts.try_for_each(|attempt| rings(out, attempt, full))
 }
 
-fn rings(out: &mut Output, attempt: &Attempt, full: bool) -> io::Result<()> {
+fn rings(out: &mut Output<'_>, attempt: &Attempt, full: bool) -> io::Result<()> {
     let when = at(Duration::from_millis(attempt.at_ms));
     for (device, reason) in &attempt.skipped {
         out.line(format_args!("{when}   {device} is left out: {reason}"))?;
@@ -89,7 +89,11 @@ fn rings(out: &mut Output, attempt: &Attempt, full: bool) -> io::Result<()> {
 }
 
 /// How it ended, for the caller and for the log.
-pub fn end(out: &mut Output, result: &CallResult, report: Option<&CallReport>) -> io::Result<()> {
+pub fn end(
+    out: &mut Output<'_>,
+    result: &CallResult,
+    report: Option<&CallReport>,
+) -> io::Result<()> {
     let status = result
         .sip_status
         .map_or_else(String::new, |status| format!(", SIP {status}"));
@@ -118,7 +122,7 @@ fn at(since: Duration) -> String {
     format!("{:>8.1} ms ", since.as_secs_f64() * 1e3)
 }
 
-fn fitting(out: &mut Output, line: &str, full: bool) -> io::Result<()> {
+fn fitting(out: &mut Output<'_>, line: &str, full: bool) -> io::Result<()> {
     if full {
         out.line(line)
     } else {

@@ -264,7 +264,7 @@ fn told(cause: HangupCause, sip_status: Option<u16>) -> String {
 }
 
 /// Lines that work when they are typed.
-fn next_steps(out: &mut Output, narrow: bool) -> std::io::Result<()> {
+fn next_steps(out: &mut Output<'_>, narrow: bool) -> std::io::Result<()> {
     let program = super::output::program();
     out.line("\nWhat to try next:")?;
     for (arguments, what) in [
