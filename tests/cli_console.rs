@@ -75,7 +75,7 @@ fn every_command_about_the_store_is_done_while_the_daemon_runs() {
     );
 
     let made = bench.run(&["backup", "create", "--json"]).json();
-    assert_eq!(made["documents"], 5);
+    assert!(made["documents"].as_u64() >= Some(5), "{made}");
     let file = made["file"].as_str().unwrap();
     bench.run(&["backup", "verify", file]).good();
     let told = bench.run(&["check"]).good();
