@@ -124,6 +124,8 @@ class Daemon:
 class Bench:
     """Node, daemon and phones of one scenario. `park` chooses the handoff."""
 
+    scenario = ""               # the one that runs; logs of failures are kept in a folder of its name
+
     def __init__(self, park=False, documents=DOCUMENTS, users=("1001", "1002", "1003"), password=ESL_PASSWORD,
                  start_daemon=True, settings=""):
         self.settings, self.helpers = settings, []
@@ -168,10 +170,11 @@ class Bench:
     def _keep_logs(self, failed):
         keep = os.environ.get("LINEFINDER_LIVE_LOGS")
         if keep and failed:
+            keep = Path(keep) / Bench.scenario
             self.node.collect_logs(keep)
             log = Path(self.folder.name) / "daemon.log"
             if log.is_file():
-                (Path(keep) / "daemon.log").write_text(log.read_text(errors="replace"))
+                (keep / "daemon.log").write_text(log.read_text(errors="replace"))
 
     def _end_daemon(self):
         if getattr(self, "daemon", None) and self.daemon.process:

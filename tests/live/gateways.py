@@ -1,14 +1,9 @@
 """Carriers that want REGISTER, and PBXs that register, with the directory and the REST API of the daemon."""
-import json
-import os
-from pathlib import Path
 import re
-import subprocess
-import urllib.request
 
 from bench import REALM, account
 from directory import DirectoryBench, status
-from freeswitch import free_port
+from office import Office
 from sip_call import answer
 from sip_message import build_response, check_credentials, token
 from sip_phone import Phone
@@ -49,28 +44,12 @@ class TrunkBench(DirectoryBench):
 
     def __init__(self, documents):
         super().__init__(documents=documents, binding="directory|configuration")
-        store = Path(self.folder.name) / "store"
-        made = subprocess.run([os.environ["LINEFINDER_BIN"], "account", "create", "Master", "--realm", "master.test",
-                               "--store", str(store), "--json"], capture_output=True, text=True, timeout=60)
-        assert made.returncode == 0, made.stdout + made.stderr
-        self.key, self.token = json.loads(made.stdout)["api_key"], ""
-        self.api_port = free_port()
-        self.settings = ('carrier_profile = "trunk"\n'
-                         '[trunks]\ngateway_look_every_s = 2\n'
-                         f'[api]\nlisten = "127.0.0.1:{self.api_port}"\n')
-
-    def __enter__(self):
-        super().__enter__()
-        self.token = self.ask("PUT", "api_auth", {"api_key": self.key})["auth_token"]
-        return self
+        self.office = Office(self.folder.name)
+        self.settings = 'carrier_profile = "trunk"\n[trunks]\ngateway_look_every_s = 2\n' + self.office.settings
 
     def ask(self, verb, path, data=None):
         """The answer's envelope; what is no success is an error."""
-        body = None if data is None else json.dumps({"data": data}).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.api_port}/v2/{path}", body, method=verb, headers={
-            "Content-Type": "application/json", **({"X-Auth-Token": self.token} if self.token else {})})
-        with urllib.request.urlopen(request, timeout=10) as reply:
-            return json.load(reply)
+        return self.office.ask(verb, path, data)
 
     def registrar(self, *passwords):
         carrier = Registrar(*passwords)

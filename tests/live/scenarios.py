@@ -4,10 +4,12 @@ import time
 import traceback
 
 import arrives
+import carriers
 import dialplan
 import directory
 import forwarding
 import gateways
+import limits
 import trunks
 from bench import DOCUMENTS, REALM, Bench, account, device
 from sip_phone import Phone  # noqa: F401
@@ -379,7 +381,7 @@ def from_a_carrier():
 SCENARIOS = [value for value in list(globals().values())
              if callable(value) and getattr(value, "__module__", "") == __name__ and value.__name__ not in
              ("talk", "refused")] + directory.SCENARIOS + forwarding.SCENARIOS + arrives.SCENARIOS + dialplan.SCENARIOS + \
-    trunks.SCENARIOS + gateways.SCENARIOS
+    trunks.SCENARIOS + carriers.SCENARIOS + limits.SCENARIOS + gateways.SCENARIOS
 
 
 def main(wanted):
@@ -391,6 +393,7 @@ def main(wanted):
     chosen = [s for s in SCENARIOS if not wanted or s.__name__ in wanted]
     for scenario in chosen:
         started = time.monotonic()
+        Bench.scenario = scenario.__name__
         try:
             scenario()
             outcome = "ok"

@@ -6,7 +6,8 @@ use crate::types::HangupCause;
 
 /// Variables that an earlier attempt leaves behind and that the outcome is read from. They keep
 /// their old value when an attempt creates no leg (capture fact 36).
-pub(super) const STALE_VARIABLES: [&str; 3] = [
+pub(super) const STALE_VARIABLES: [&str; 4] = [
+    "signal_bridge",
     "bridge_hangup_cause",
     "last_bridge_hangup_cause",
     "last_bridge_proto_specific_hangup_cause",
@@ -53,6 +54,29 @@ pub(crate) fn outcome(event: &Event, answered: bool) -> BridgeOutcome {
 /// pair that took itself out two seconds after the answer (devices specification 4.2).
 pub(super) fn goes_on(event: &Event) -> bool {
     event.variable("hangup_after_bridge").as_deref() == Some("true")
+}
+
+/// Whether the application has ended although the far leg rings yet: where the media bypass FreeSWITCH, early media
+/// joins the legs by signalling alone, and nothing waits for the answer any more. What becomes of the far leg is told by
+/// CHANNEL_ANSWER or CHANNEL_UNBRIDGE (seen live).
+pub(super) fn rings_on(event: &Event, answered: bool) -> bool {
+    let is = |name: &str, text: &str| event.variable(name).as_deref() == Some(text);
+    !answered
+        && is("signal_bridge", "true")
+        && is("originate_disposition", "SUCCESS")
+        && event.variable("last_bridge_hangup_cause").is_none()
+}
+
+/// The outcome of an attempt that rang on after its application, from its CHANNEL_UNBRIDGE.
+pub(super) fn parted(event: &Event) -> BridgeOutcome {
+    match joined(event, false, far_status(event)) {
+        // A far leg that we ended ourselves may leave no cause.
+        BridgeOutcome::Answered => BridgeOutcome::Failed {
+            cause: HangupCause::NormalUnspecified,
+            sip_status: None,
+        },
+        failed @ BridgeOutcome::Failed { .. } => failed,
+    }
 }
 
 /// "SUCCESS" means that a leg was joined, not that it was answered: with early media a leg is
@@ -169,6 +193,29 @@ mod tests {
         assert!(goes_on(&event(&[hangs_up])));
         assert!(!goes_on(&event(&[("hangup_after_bridge", "false")])));
         assert!(!goes_on(&event(&[])));
+    }
+
+    #[test]
+    fn early_media_past_freeswitch_is_no_end_yet() {
+        let early = [
+            ("originate_disposition", "SUCCESS"),
+            ("signal_bridge", "true"),
+        ];
+        assert!(rings_on(&event(&early), false));
+        assert!(!rings_on(&event(&early), true));
+        assert!(!rings_on(&event(&early[..1]), false));
+        let mut refused = early.to_vec();
+        refused.push(("last_bridge_hangup_cause", "USER_BUSY"));
+        assert!(!rings_on(&event(&refused), false));
+        refused.push(("last_bridge_proto_specific_hangup_cause", "sip:486"));
+        assert_eq!(
+            parted(&event(&refused)),
+            failed(HangupCause::UserBusy, Some(486))
+        );
+        assert_eq!(
+            parted(&event(&early)),
+            failed(HangupCause::NormalUnspecified, None)
+        );
     }
 
     /// The bridge attempts of a recording, as a leg without answer of its own sees them.

@@ -94,6 +94,26 @@ pub(super) fn variable(call: &str, name: &'static str) -> Result<Command, Comman
     })
 }
 
+/// Seconds that a leg stays parked with nobody to drive it; longer than any search for somebody who answers.
+const PARKED_FOR_S: u32 = 300;
+
+/// Whether the leg is parked when the one that it is joined to leaves: else FreeSWITCH goes on in the dialplan with a
+/// caller whom nobody has answered yet, and the next attempt comes too late (seen live).
+pub(super) fn park_when_parted(call: &str, parks: bool) -> Result<Command, CommandError> {
+    let variables = if parks {
+        format!(
+            "park_after_bridge=true;park_timeout={PARKED_FOR_S}:{}",
+            HangupCause::NormalTemporaryFailure
+        )
+    } else {
+        "park_after_bridge=;park_timeout=".to_owned()
+    };
+    Ok(Command::Api {
+        command: Line::new("api command", "uuid_setvar_multi")?,
+        argument: Some(Line::new("variables", format!("{call} {variables}"))?),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;

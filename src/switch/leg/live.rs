@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::application::{Application, Completed};
 use super::super::call::{BoxFuture, BridgeOutcome, CallError, Ended, Leg, Unanswered};
 use super::super::wire::{CommandFailure, CommandQueue, PendingAnswer};
-use super::state::{LegState, Waiting};
+use super::state::{LegState, Settled, Waiting};
 use super::{bridge, commands};
 use crate::esl::{Command, Event};
 use crate::types::HangupCause;
@@ -137,6 +137,9 @@ impl LiveLeg {
         match self.run(&applications).await {
             Ok(event) => {
                 let answered = self.state.is_answered();
+                if bridge::rings_on(&event, answered) {
+                    return self.ring_on().await;
+                }
                 let outcome = bridge::outcome(&event, answered);
                 if answered && outcome == BridgeOutcome::Answered && bridge::goes_on(&event) {
                     tracing::debug!(call_id = %self.state.uuid(), "joined to another leg; the conversation goes on");
@@ -147,6 +150,32 @@ impl LiveLeg {
             // The parties talked and one hung up, which took the leg along.
             Err(CallError::Hungup) if self.state.talked() => Ok(BridgeOutcome::Answered),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Waits for the answer, or for the end of the far leg, where the bridge did not.
+    async fn ring_on(&self) -> Result<BridgeOutcome, CallError> {
+        tracing::debug!(call_id = %self.state.uuid(), "early media past FreeSWITCH; waiting for the answer");
+        self.park_when_parted(true);
+        match self.state.settled().await {
+            Settled::Answered => {
+                self.park_when_parted(false);
+                self.state.gone().cancelled().await;
+                Ok(BridgeOutcome::Answered)
+            }
+            Settled::Parted(event) => Ok(bridge::parted(&event)),
+            Settled::Over(CallError::Hungup) if self.state.talked() => Ok(BridgeOutcome::Answered),
+            Settled::Over(error) => Err(error),
+        }
+    }
+
+    /// Nothing waits for this: the next command comes behind it anyway.
+    fn park_when_parted(&self, parks: bool) {
+        let sent = commands::park_when_parted(&self.state.uuid(), parks)
+            .map_err(Into::into)
+            .and_then(|command| self.link.queue().submit_now(&command));
+        if let Err(error) = sent {
+            tracing::debug!(call_id = %self.state.uuid(), %error, parks, "not told what follows the far leg's end");
         }
     }
 
@@ -333,129 +362,5 @@ impl Leg for LiveLeg {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A leg on a connection that nobody serves.
-    fn stranded() -> (Arc<LiveLeg>, Arc<LegState>, Arc<CommandQueue>) {
-        let state = Arc::new(LegState::new("u-1"));
-        let queue = Arc::new(CommandQueue::new(64));
-        let leg = LiveLeg::new(Arc::clone(&state), LegLink::Node(Arc::clone(&queue)));
-        (Arc::new(leg), state, queue)
-    }
-
-    fn complete(id: &str) -> Event {
-        let headers = [
-            ("Event-Name", "CHANNEL_EXECUTE_COMPLETE"),
-            ("Application-UUID", id),
-        ];
-        Event::from_headers(headers, None)
-    }
-
-    /// The ids of the applications that were sent, in order.
-    fn sent(queue: &CommandQueue) -> Vec<String> {
-        let (bytes, _) = queue.take().unwrap();
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
-        let ids = text.lines().filter_map(|line| line.split_once(": "));
-        ids.filter(|(name, _)| name.eq_ignore_ascii_case("event-uuid"))
-            .map(|(_, id)| id.to_owned())
-            .collect()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_application_without_an_end_is_given_up() {
-        let (leg, _state, _queue) = stranded();
-        let before = tokio::time::Instant::now();
-        let failure = leg.execute(Application::RingReady).await.unwrap_err();
-        let expected = CallError::TimedOut {
-            application: "ring_ready",
-            after_ms: 15_000,
-        };
-        assert_eq!(failure, expected);
-        assert_eq!(before.elapsed(), Duration::from_secs(15));
-        let nap = leg.execute(Application::Sleep { ms: 30_000 });
-        let failure = nap.await.unwrap_err();
-        assert!(matches!(
-            failure,
-            CallError::TimedOut {
-                after_ms: 45_000,
-                ..
-            }
-        ));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_clock_runs_when_it_is_the_applications_turn() {
-        let (leg, state, queue) = stranded();
-        let first = tokio::spawn({
-            let leg = Arc::clone(&leg);
-            async move { leg.execute(Application::Sleep { ms: 100_000 }).await }
-        });
-        tokio::task::yield_now().await;
-        let second = tokio::spawn({
-            let leg = Arc::clone(&leg);
-            async move { leg.execute(Application::RingReady).await }
-        });
-        tokio::task::yield_now().await;
-        let ids = sent(&queue);
-        // Far beyond the second one's own limit, within the first one's.
-        tokio::time::sleep(Duration::from_secs(100)).await;
-        assert!(!second.is_finished());
-        for id in &ids {
-            state.apply(&complete(id));
-        }
-        assert!(first.await.unwrap().is_ok());
-        assert!(second.await.unwrap().is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_bridge_waits_as_long_as_it_takes() {
-        let (leg, state, queue) = stranded();
-        let bridge = tokio::spawn({
-            let leg = Arc::clone(&leg);
-            async move { leg.bridge("user/1002".to_owned()).await }
-        });
-        tokio::task::yield_now().await;
-        let ids = sent(&queue);
-        tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
-        assert!(!bridge.is_finished());
-        for id in &ids {
-            state.apply(&complete(id));
-        }
-        assert!(bridge.await.unwrap().is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_dropped_wait_leaves_nothing_behind() {
-        let (leg, state, queue) = stranded();
-        let mut dropped = Box::pin(leg.execute(Application::Answer));
-        assert!(futures_util::poll!(dropped.as_mut()).is_pending());
-        drop(dropped);
-        let mut kept = Box::pin(leg.execute(Application::RingReady));
-        assert!(futures_util::poll!(kept.as_mut()).is_pending());
-        let ids = sent(&queue);
-        assert_eq!(ids.len(), 2);
-        // The dropped one's completion is nobody's.
-        state.apply(&complete(&ids[0]));
-        assert!(futures_util::poll!(kept.as_mut()).is_pending());
-        state.apply(&complete(&ids[1]));
-        assert!(kept.await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn nothing_to_run_is_refused() {
-        let (leg, _state, _queue) = stranded();
-        let failure = leg.execute_all(Vec::new()).await.unwrap_err();
-        assert!(matches!(failure, CallError::Refused { .. }));
-    }
-
-    #[tokio::test]
-    async fn what_ended_control_is_what_later_callers_learn() {
-        let (leg, state, _queue) = stranded();
-        state.lose(CallError::NodeLost("gone".to_owned()));
-        state.finish();
-        let failure = leg.execute(Application::Answer).await.unwrap_err();
-        assert_eq!(failure, CallError::NodeLost("gone".to_owned()));
-        assert_eq!(leg.ended().await.cause, HangupCause::None);
-    }
-}
+#[path = "live_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{SetOnce, oneshot};
+use tokio::sync::{Notify, SetOnce, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -28,6 +28,8 @@ struct Inner {
     stale_bridge: bool,
     /// The leg that this one is joined to, or was last.
     partner: Option<Box<str>>,
+    /// The CHANNEL_UNBRIDGE of the bridge attempt that runs, or ran last.
+    parted: Option<Event>,
     /// What CHANNEL_HANGUP told; the complete account follows.
     hangup: Option<Ended>,
     lost: Option<CallError>,
@@ -38,6 +40,17 @@ pub(crate) struct LegState {
     inner: Mutex<Inner>,
     gone: CancellationToken,
     ended: SetOnce<Ended>,
+    /// The leg was answered, or parted from the one that it was joined to.
+    moved: Notify,
+}
+
+/// What becomes of a leg that was joined before an answer.
+#[derive(Debug)]
+pub(super) enum Settled {
+    Answered,
+    Parted(Event),
+    /// The leg itself is over.
+    Over(CallError),
 }
 
 /// A caller's wait for one application; leaves no trace when dropped.
@@ -73,11 +86,13 @@ impl LegState {
                 talked: false,
                 stale_bridge: false,
                 partner: None,
+                parted: None,
                 hangup: None,
                 lost: None,
             }),
             gone: CancellationToken::new(),
             ended: SetOnce::new(),
+            moved: Notify::new(),
         }
     }
 
@@ -141,7 +156,33 @@ impl LegState {
         let mut inner = self.lock();
         inner.talked = false;
         inner.partner = None;
+        inner.parted = None;
         std::mem::replace(&mut inner.stale_bridge, true)
+    }
+
+    /// Waits until a leg that was joined before an answer is answered, parted or over.
+    pub(super) async fn settled(&self) -> Settled {
+        loop {
+            let moved = self.moved.notified();
+            tokio::pin!(moved);
+            moved.as_mut().enable();
+            {
+                let mut inner = self.lock();
+                if let Some(error) = self.refused(&inner) {
+                    return Settled::Over(error);
+                }
+                if inner.answered {
+                    return Settled::Answered;
+                }
+                if let Some(event) = inner.parted.take() {
+                    return Settled::Parted(event);
+                }
+            }
+            tokio::select! {
+                () = moved => {}
+                () = self.gone.cancelled() => {}
+            }
+        }
     }
 
     /// Why the leg can't be told anything any more.
@@ -186,6 +227,8 @@ impl LegState {
                 let mut inner = self.lock();
                 inner.answered = true;
                 inner.talked |= inner.joined;
+                drop(inner);
+                self.moved.notify_waiters();
             }
             "CHANNEL_BRIDGE" => {
                 // With early media this comes before the answer (capture fact 35).
@@ -199,11 +242,16 @@ impl LegState {
                 inner.partner = partner;
                 inner.answered |= answered;
                 inner.talked |= answered;
+                drop(inner);
+                self.moved.notify_waiters();
             }
             "CHANNEL_UNBRIDGE" => {
                 let mut inner = self.lock();
                 inner.joined = false;
                 inner.partner = None;
+                inner.parted = Some(event.clone());
+                drop(inner);
+                self.moved.notify_waiters();
             }
             "CHANNEL_UUID" => {
                 if let Some(uuid) = event.unique_id() {
