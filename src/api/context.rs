@@ -146,7 +146,7 @@ impl Context {
             lockout: Lockout::default(),
             callers: Callers::default(),
             accounts: Memo::new(REMEMBERED),
-            files: Files::beside(store.path()),
+            files: Files::of(&store),
             health: None,
             large_bodies: Semaphore::new(LARGE_BODIES),
             started: Instant::now(),

@@ -11,10 +11,9 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::auth;
+pub use crate::store::ATTACHMENT;
+use crate::store::{FileName, Store, folder_of_account};
 use crate::types::AccountId;
-
-/// The private field of a document that has a file.
-pub const ATTACHMENT: &str = "pvt_attachment";
 
 /// What a document says of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,17 +22,6 @@ pub struct Attachment {
     pub content_type: String,
     /// Bytes.
     pub length: u64,
-}
-
-/// 32 hexadecimal digits: whatever a document says, it names no file elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct FileName(String);
-
-impl FileName {
-    fn new(text: &str) -> Option<FileName> {
-        let digits = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-        (text.len() == 32 && text.chars().all(digits)).then(|| FileName(text.to_owned()))
-    }
 }
 
 impl Attachment {
@@ -51,28 +39,34 @@ impl Attachment {
 
     #[must_use]
     pub fn to_value(&self) -> Value {
-        json!({"file": self.file.0, "content_type": self.content_type, "length": self.length})
+        json!({"file": self.file.as_str(), "content_type": self.content_type, "length": self.length})
     }
 }
 
 /// The folder of all accounts' sounds.
 #[derive(Debug, Clone)]
-pub struct Files(PathBuf);
+pub struct Files {
+    folder: PathBuf,
+    /// Copies that the backups have.
+    saved: PathBuf,
+}
 
 impl Files {
-    /// The folder beside a store: the store's name and `.media`. It is made when it is needed.
+    /// The folder of a store's sounds. It is made when it is needed.
     #[must_use]
-    pub fn beside(store: &Path) -> Files {
-        Files(auth::beside(store, "media"))
+    pub fn of(store: &Store) -> Files {
+        Files {
+            folder: store.files_folder().to_owned(),
+            saved: store.saved_files_folder(),
+        }
     }
 
     fn folder(&self, account: &AccountId) -> PathBuf {
-        // `.` and `..` are ids, too.
-        self.0.join(format!("account-{account}"))
+        folder_of_account(&self.folder, account)
     }
 
     fn path(&self, account: &AccountId, name: &FileName) -> PathBuf {
-        self.folder(account).join(&name.0)
+        self.folder(account).join(name.as_str())
     }
 
     /// Writes a new file; it is on disk, name included, when this returns.
@@ -86,7 +80,8 @@ impl Files {
         bytes: Bytes,
     ) -> io::Result<Attachment> {
         let random = auth::random::<16>().map_err(|error| io::Error::other(error.to_string()))?;
-        let file = FileName(auth::hex(&random));
+        let file = FileName::new(&auth::hex(&random));
+        let file = file.ok_or_else(|| io::Error::other("no name for a file"))?;
         let (folder, path) = (self.folder(account), self.path(account, &file));
         let length = bytes.len() as u64;
         let write = move || write(&folder, &path, &bytes);
@@ -100,7 +95,7 @@ impl Files {
         })
     }
 
-    /// None: the file is gone.
+    /// From the backups' copy if the file itself is gone or not whole. None: there is neither.
     ///
     /// # Errors
     /// The disk.
@@ -110,12 +105,11 @@ impl Files {
         attachment: &Attachment,
     ) -> io::Result<Option<Bytes>> {
         let path = self.path(account, &attachment.file);
-        let read = tokio::task::spawn_blocking(move || fs::read(path));
-        match read.await.map_err(io::Error::other)? {
-            Ok(bytes) => Ok(Some(bytes.into())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let saved = folder_of_account(&self.saved, account).join(attachment.file.as_str());
+        let length = attachment.length;
+        let read = tokio::task::spawn_blocking(move || read(&path, &saved, length));
+        let bytes = read.await.map_err(io::Error::other)??;
+        Ok(bytes.map(Bytes::from))
     }
 
     /// Removes the file of a document that is gone or has another now.
@@ -130,6 +124,23 @@ impl Files {
         let folder = self.folder(account);
         let removed = tokio::task::spawn_blocking(move || gone(fs::remove_dir_all(folder))).await;
         told(account, removed.map_err(io::Error::other));
+    }
+}
+
+fn read(path: &Path, saved: &Path, length: u64) -> io::Result<Option<Vec<u8>>> {
+    let whole = |bytes: &Vec<u8>| bytes.len() as u64 == length;
+    let found = match fs::read(path) {
+        Ok(bytes) if whole(&bytes) => return Ok(Some(bytes)),
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    match fs::read(saved) {
+        Ok(bytes) if whole(&bytes) => {
+            tracing::warn!(file = %path.display(), "a sound is gone or cut; it is taken from the backup");
+            Ok(Some(bytes))
+        }
+        _ => found,
     }
 }
 
@@ -185,7 +196,10 @@ mod tests {
     #[tokio::test]
     async fn files_come_and_go() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::beside(&folder.path().join("store"));
+        let files = Files {
+            folder: folder.path().join("store.media"),
+            saved: folder.path().join("saved"),
+        };
         let acme = account("acme");
         let bytes = Bytes::from_static(b"RIFF");
         let kept = files.keep(&acme, "audio/wav", bytes.clone()).await.unwrap();
@@ -200,8 +214,28 @@ mod tests {
         let kept = files.keep(&acme, "audio/wav", bytes).await.unwrap();
         files.forget_account(&acme).await;
         assert_eq!(files.read(&acme, &kept).await.unwrap(), None);
-        let left: Vec<_> = fs::read_dir(&files.0).unwrap().collect();
+        let left: Vec<_> = fs::read_dir(&files.folder).unwrap().collect();
         assert!(left.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_or_cut_comes_from_the_backup() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files {
+            folder: folder.path().join("live"),
+            saved: folder.path().join("saved"),
+        };
+        let acme = account("acme");
+        let bytes = Bytes::from_static(b"RIFF");
+        let kept = files.keep(&acme, "audio/wav", bytes.clone()).await.unwrap();
+        let live = files.path(&acme, &kept.file);
+        let saved = folder_of_account(&files.saved, &acme);
+        fs::create_dir_all(&saved).unwrap();
+        fs::copy(&live, saved.join(kept.file.as_str())).unwrap();
+        fs::write(&live, "RI").unwrap();
+        assert_eq!(files.read(&acme, &kept).await.unwrap(), Some(bytes.clone()));
+        fs::remove_file(&live).unwrap();
+        assert_eq!(files.read(&acme, &kept).await.unwrap(), Some(bytes));
     }
 
     #[test]

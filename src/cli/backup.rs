@@ -12,7 +12,7 @@ use super::output::Output;
 use super::perform;
 use super::premises::Premises;
 use crate::console::Desk;
-use crate::store::{BackupFile, Store};
+use crate::store::{BackupFile, BackupFooter, Store};
 
 pub fn backup(config: Option<&Path>, asked: &BackupCommand) -> Outcome {
     match asked {
@@ -31,6 +31,7 @@ fn described(file: &BackupFile) -> serde_json::Value {
         "sequence": file.footer.sequence,
         "documents": file.footer.documents,
         "bytes": file.size,
+        "files": file.footer.files,
         "version": file.header.version,
     })
 }
@@ -42,9 +43,10 @@ pub fn create(on: &Premises, desk: &mut dyn Desk, asked: &OfStore) -> Outcome {
     match asked.json {
         true => out.line(format_args!("{:#}", described(&made)))?,
         false => out.line(format_args!(
-            "{}: {} documents",
+            "{}: {} documents{}",
             made.path.display(),
-            made.footer.documents
+            made.footer.documents,
+            with_files(&made.footer)
         ))?,
     }
     Ok(out.finish()?)
@@ -88,18 +90,27 @@ fn verify(file: &Path, as_json: bool) -> Outcome {
                 "store_id": header.store_id,
                 "sequence": footer.sequence,
                 "documents": footer.documents,
+                "files": footer.files,
                 "version": header.version,
             })
         ))?,
         false => out.line(format_args!(
-            "{}: whole; {} documents of {}, up to write {}",
+            "{}: whole; {} documents{} of {}, up to write {}",
             file.display(),
             footer.documents,
+            with_files(&footer),
             header.time,
             footer.sequence
         ))?,
     }
     Ok(out.finish()?)
+}
+
+fn with_files(footer: &BackupFooter) -> String {
+    match &footer.files {
+        Some(files) => format!(" and {} files ({} kB)", files.count, files.bytes / 1024),
+        None => String::new(),
+    }
 }
 
 fn of_file(file: &Path, error: &io::Error) -> Failure {
@@ -124,6 +135,15 @@ fn restore_from(config: Option<&Path>, asked: &Restore) -> Outcome {
         restored.documents,
         asked.file.display()
     ))?;
+    if restored.files.back > 0 {
+        let back = restored.files.back;
+        out.line(format_args!(
+            "{back} files of documents were missing and are back"
+        ))?;
+    }
+    for missing in &restored.files.missing {
+        out.line(format_args!("a file of a document is missing: {missing}"))?;
+    }
     if let Some(replaced) = restored.replaced {
         out.line(format_args!(
             "the store that was there before is now {}",

@@ -23,6 +23,9 @@ impl Section for StoreSettings {
         if self.backup_keep == 0 {
             report("backup_keep", "expected at least 1".into());
         }
+        if self.files.as_ref() == Some(&PathBuf::new()) {
+            report("files", "expected a folder".into());
+        }
         if self.backups.as_ref() == Some(&PathBuf::new()) {
             report("backups", "expected a folder".into());
         }

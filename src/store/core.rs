@@ -9,11 +9,11 @@ use tokio::sync::watch;
 use super::cache::{Cache, Generations};
 use super::disk::{Batch, Disk};
 use super::error::StoreError;
-use super::keys;
 use super::lookups::Lookup;
 use super::reads::Decoded;
 use super::registrations::Registrations;
 use super::settings::StoreSettings;
+use super::{attached, backup, keys};
 
 /// Look-ups held for each document held: an address, a number or an owner list is asked for as often as a document.
 const LOOKUPS_PER_DOCUMENT: usize = 2;
@@ -31,6 +31,9 @@ pub(super) struct Core {
     pub(super) lookups: Cache<Lookup>,
     pub(super) registrations: Registrations,
     pub(super) path: PathBuf,
+    /// Folder of the files that documents name.
+    pub(super) files: PathBuf,
+    pub(super) backups: PathBuf,
     /// Writes of each document that its history keeps.
     pub(super) history_kept: u64,
     door: Mutex<Door>,
@@ -52,6 +55,8 @@ impl Core {
             generations,
             registrations: Registrations::default(),
             path: settings.path.clone(),
+            files: attached::folder_of(settings),
+            backups: backup::folder_of(settings),
             history_kept: settings.history,
             door: Mutex::new(Door { sequence }),
             last: AtomicU64::new(sequence),

@@ -330,6 +330,24 @@ impl Store {
         &self.core().path
     }
 
+    /// Folder of the files that documents name, by account: see [`super::folder_of_account`]. It is made when it is needed.
+    #[must_use]
+    pub fn files_folder(&self) -> &Path {
+        &self.core().files
+    }
+
+    /// Folder of the backups; it is made with the first.
+    #[must_use]
+    pub fn backups_folder(&self) -> &Path {
+        &self.core().backups
+    }
+
+    /// Where the backups have their copies of those files, by account too.
+    #[must_use]
+    pub fn saved_files_folder(&self) -> std::path::PathBuf {
+        super::backup::copies_of(&self.core().backups, self.id())
+    }
+
     #[cfg(test)]
     pub(super) fn internals(&self) -> &Core {
         self.core()

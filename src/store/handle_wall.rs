@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::backup::{self, BackupFile, Footer, Header};
+use super::attached;
+use super::backup::{self, BackupFile, BroughtBack, Footer, Header};
 use super::compact::Compacted;
 use super::disk::Failure;
 use super::error::StoreError;
@@ -18,6 +19,7 @@ use super::settings::StoreSettings;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
     pub documents: usize,
+    pub files: BroughtBack,
     /// Where the store is now that was there before.
     pub replaced: Option<PathBuf>,
 }
@@ -64,26 +66,28 @@ impl Store {
         Ok(backup::list(&backup::folder_of(settings))?)
     }
 
-    /// Reads a backup from its first line to its last and checks all of it.
+    /// Reads a backup from its first line to its last, and the files that belong to it, and checks all of it.
     /// # Errors
     /// What is wrong with it.
     pub fn verify_backup(file: &Path) -> Result<(Header, Footer), StoreError> {
-        backup::verify(file)
+        backup::verify_all(file)
     }
 
-    /// Builds a store from a backup. A store that is there already is moved aside.
+    /// Builds a store from a backup. A store that is there already is moved aside; files of documents that are missing are brought back.
     /// # Errors
     /// In use; the backup is not whole; the disk.
     pub fn restore(settings: &StoreSettings, file: &Path) -> Result<Restored, StoreError> {
         // before anything is made
-        backup::verify(file)?;
+        let (header, footer) = backup::verify(file)?;
         let store = settings.path.as_path();
         open::create_folder(store)?;
         let _lock = lock::take(store)?;
         super::fresh::finish(store)?;
         let (built, replaced) = rebuild::restore(store, file)?;
+        let live = attached::folder_of(settings);
         Ok(Restored {
             documents: built.from_backup,
+            files: backup::bring_back(&live, file, &header.store_id, &footer),
             replaced,
         })
     }

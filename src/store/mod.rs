@@ -8,6 +8,7 @@
 //! * A read goes `reads` or `lookups` → `cache` → `disk`.
 
 mod apply;
+mod attached;
 mod backup;
 mod cache;
 mod change;
@@ -67,7 +68,8 @@ mod verify;
 mod view;
 mod watch;
 
-pub use backup::{BackupFile, Footer as BackupFooter, Header as BackupHeader};
+pub use attached::{ATTACHMENT, FileName, folder_of_account};
+pub use backup::{BackupFile, BroughtBack, Footer as BackupFooter, Header as BackupHeader};
 pub use change::{
     Applied, Author, Change, Expect, HistoryEntry, ImportProblem, ImportReport, LoggedWrite,
     Revision, Rules, Stored, Tree, Via, Write,

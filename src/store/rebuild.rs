@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::attached;
 use super::backup::{self, BackupFile};
 use super::error::StoreError;
 use super::fresh;
@@ -133,6 +134,11 @@ pub(super) fn rebuild(
     let aside = aside(store, "damaged")?;
     keep_superseded(&aside, &built)?;
     fresh::swap(store, &aside)?;
+    if let Some(file) = &backup {
+        let live = attached::folder_of(settings);
+        let id = &file.header.store_id;
+        backup::bring_back(&live, &file.path, id, &file.footer);
+    }
     let rebuilt = Rebuilt {
         at: now().as_second(),
         why: why.to_owned(),

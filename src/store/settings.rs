@@ -14,6 +14,8 @@ pub struct StoreSettings {
     pub cache_bytes: u64,
     /// Earlier states of each document that are kept, for [`crate::store::Store::history`] and for going back; 0 keeps none.
     pub history: u64,
+    /// Folder of the files that documents name (uploads, recordings, messages); without it the store's name and `.media` beside the store.
+    pub files: Option<PathBuf>,
     /// Folder of the backups; without it `backups` beside the store.
     pub backups: Option<PathBuf>,
     /// Seconds between two backups, when something changed.
@@ -29,6 +31,7 @@ impl Default for StoreSettings {
             cache_documents: 100_000,
             cache_bytes: 64 << 20,
             history: 50,
+            files: None,
             backups: None,
             backup_every_s: 3_600,
             backup_keep: 48,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::super::settings::StoreSettings;
+use super::attached;
 use super::line::{FOOTER, FORMAT, Footer, HEADER, Header};
 
 const FOLDER: &str = "backups";
@@ -42,13 +43,19 @@ pub(in super::super) fn folder_of(settings: &StoreSettings) -> PathBuf {
 
 /// Names sort by time within a store.
 pub(super) fn name(header: &Header) -> String {
-    let id: String = header.store_id.chars().take(8).collect();
     let time: String = header
         .time
         .chars()
         .filter(|c| c.is_ascii_alphanumeric())
         .collect();
-    format!("{START}{id}-{time}-{}{END}", header.sequence)
+    let end = format!("-{time}-{}{END}", header.sequence);
+    of_all(&header.store_id, &end)
+}
+
+/// Name of what belongs to all backups of a store.
+pub(super) fn of_all(store_id: &str, end: &str) -> String {
+    let id: String = store_id.chars().take(8).collect();
+    format!("{START}{id}{end}")
 }
 
 fn ends(path: &Path) -> io::Result<Option<BackupFile>> {
@@ -119,16 +126,23 @@ pub(in super::super) fn newest_sequence(folder: &Path, store_id: &str) -> Option
 /// Removes what is neither among the `keep` newest nor the newest of one of the last days.
 pub(super) fn prune(folder: &Path, store_id: &str, keep: usize) {
     let mut days = BTreeSet::new();
-    for (number, file) in of_store(folder, store_id).iter().enumerate() {
+    let (mut kept, mut removed) = (Vec::new(), Vec::new());
+    for (number, file) in of_store(folder, store_id).into_iter().enumerate() {
         let day: String = file.header.time.chars().take(10).collect();
         let newest_of_day = days.insert(day) && days.len() <= DAYS_KEPT;
         if number < keep.max(1) || newest_of_day {
+            kept.push(file);
             continue;
         }
-        if let Err(error) = fs::remove_file(&file.path) {
-            tracing::warn!(%error, backup = %file.path.display(), "an old backup can't be removed");
+        match fs::remove_file(&file.path) {
+            Ok(()) => removed.push(file),
+            Err(error) => {
+                tracing::warn!(%error, backup = %file.path.display(), "an old backup can't be removed");
+                kept.push(file);
+            }
         }
     }
+    attached::forget(&removed, &kept, folder);
 }
 
 #[cfg(test)]
@@ -148,6 +162,7 @@ mod tests {
             kind: FOOTER.into(),
             sequence,
             documents: 0,
+            files: None,
             sha256: String::new(),
         };
         let lines = [

@@ -31,6 +31,15 @@ pub struct Header {
     pub time: String,
 }
 
+/// What the footer says of the files that documents name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesFooter {
+    pub count: u64,
+    pub bytes: u64,
+    /// Of the list beside the backup.
+    pub sha256: String,
+}
+
 /// The last line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Footer {
@@ -40,6 +49,9 @@ pub struct Footer {
     pub sequence: u64,
     /// Lines between header and footer.
     pub documents: u64,
+    /// None: documents named no files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<FilesFooter>,
     pub sha256: String,
 }
 

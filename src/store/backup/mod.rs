@@ -7,20 +7,22 @@
 //! {"type":"backup_record","key":base64,"payload":base64}                          a record of another kind (history)
 //! {"type":"backup_end","sequence":..,"documents":..,"sha256":..}                  over every byte before this line
 //! ```
-//! Writes go on meanwhile. What changed during the scan follows it, so that a backup is the store exactly as it was at the footer's sequence.
+//! Files that documents name are copied beside, see [`attached`]. Writes go on meanwhile. What changed during the scan follows it, so that a backup is the store exactly as it was at the footer's sequence.
 
+mod attached;
 mod files;
 mod line;
 mod read;
 mod schedule;
 mod write;
 
+pub use attached::BroughtBack;
+pub(super) use attached::{bring_back, copies_of};
 pub use files::BackupFile;
 pub(super) use files::{folder_of, list, newest_sequence, of_store};
 pub(super) use line::Line;
 pub use line::{Footer, Header};
-pub(super) use read::read;
-pub use read::verify;
+pub(super) use read::{read, verify, verify_all};
 pub(super) use schedule::Schedule;
 pub(super) use write::create;
 

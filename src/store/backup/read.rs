@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::error::StoreError;
 use super::super::prepare::DOCUMENT_MAX;
+use super::attached;
 use super::line::{FOOTER, FORMAT, Footer, HEADER, Header, Line};
 
 /// Longest line, in bytes: a record twice a document's size in base64.
@@ -112,10 +113,20 @@ fn footer_of(line: &[u8]) -> Option<Footer> {
         .filter(|footer| footer.kind == FOOTER)
 }
 
-/// Reads a backup from the first line to the last and checks all of it.
+/// Reads a backup's documents from the first line to the last and checks all of them.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn verify(path: &Path) -> Result<(Header, Footer), StoreError> {
+pub(in super::super) fn verify(path: &Path) -> Result<(Header, Footer), StoreError> {
     read(path, &mut |_| Ok(()))
+}
+
+/// The same, and the files that documents name.
+///
+/// # Errors
+/// What is wrong with it.
+pub(in super::super) fn verify_all(path: &Path) -> Result<(Header, Footer), StoreError> {
+    let (header, footer) = verify(path)?;
+    attached::verify(path, &header.store_id, &footer)?;
+    Ok((header, footer))
 }

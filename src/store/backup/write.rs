@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 use super::super::change::Revision;
 use super::super::core::Core;
 use super::super::error::StoreError;
-use super::super::{digest, keys, log, reads};
+use super::super::{attached as named, digest, keys, log, reads};
+use super::attached::{self, Named};
 use super::files::{self, BackupFile, UNFINISHED};
 use super::line::{FOOTER, FORMAT, Footer, HEADER, Header, Line};
 use super::read::hex;
@@ -44,6 +45,8 @@ struct Writer<'a> {
     hash: Sha256,
     lines: u64,
     unsynced: usize,
+    /// Files that the documents name.
+    named: Named,
     pace: &'a dyn Pace,
     since: Instant,
 }
@@ -74,8 +77,13 @@ impl Writer<'_> {
 
     fn document(&mut self, core: &Core, key: DocumentKey) -> Result<bool, StoreError> {
         let Some((revision, json)) = stored(core, &key)? else {
+            self.named.remove(&key);
             return Ok(false);
         };
+        match named::named_in(&json) {
+            Some(file) => drop(self.named.insert(key.clone(), file)),
+            None => drop(self.named.remove(&key)),
+        }
         self.line(&Line::Document {
             key,
             revision,
@@ -116,7 +124,7 @@ pub(in super::super) fn create(
     };
     let path = folder.join(files::name(&header));
     let part = PathBuf::from(format!("{}{UNFINISHED}", path.display()));
-    let written = write(core, &header, &part, pace);
+    let written = write(core, &header, &part, &path, pace);
     if written.is_err() {
         // of no use, and it may be what fills the disk
         let _ = fs::remove_file(&part);
@@ -134,7 +142,7 @@ pub(in super::super) fn create(
 }
 
 /// Passwords are in it: for the daemon's user alone.
-fn create_folder(folder: &Path) -> Result<(), StoreError> {
+pub(super) fn create_folder(folder: &Path) -> Result<(), StoreError> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -145,7 +153,7 @@ fn create_folder(folder: &Path) -> Result<(), StoreError> {
     Ok(builder.create(folder)?)
 }
 
-fn create_file(path: &Path) -> std::io::Result<File> {
+pub(super) fn create_file(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.create(true).truncate(true).write(true);
     #[cfg(unix)]
@@ -153,12 +161,20 @@ fn create_file(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-fn write(core: &Core, header: &Header, part: &Path, pace: &dyn Pace) -> Result<Footer, StoreError> {
+/// Writes `part`, which is to be `path`.
+fn write(
+    core: &Core,
+    header: &Header,
+    part: &Path,
+    path: &Path,
+    pace: &dyn Pace,
+) -> Result<Footer, StoreError> {
     let mut writer = Writer {
         out: BufWriter::with_capacity(1 << 18, create_file(part)?),
         hash: Sha256::new(),
         lines: 0,
         unsynced: 0,
+        named: Named::new(),
         pace,
         since: Instant::now(),
     };
@@ -167,10 +183,13 @@ fn write(core: &Core, header: &Header, part: &Path, pace: &dyn Pace) -> Result<F
     writer.bytes(&text)?;
     scan(core, &mut writer)?;
     let sequence = catch_up(core, &mut writer, header.sequence)?;
+    let id = &header.store_id;
+    let files = attached::save(&core.files, path, id, &writer.named, pace)?;
     let footer = Footer {
         kind: FOOTER.to_owned(),
         sequence,
         documents: writer.lines,
+        files,
         sha256: hex(&std::mem::take(&mut writer.hash).finalize()),
     };
     let mut text = serde_json::to_vec(&footer).map_err(std::io::Error::from)?;
