@@ -422,3 +422,26 @@ fn who_holds_the_store_is_told() {
         assert!(stderr(&output).contains(&pid), "{}", stderr(&output));
     }
 }
+
+#[test]
+fn a_backup_brings_along_the_secret_that_its_passwords_need() {
+    let bench = Bench::new();
+    let made = bench.run(&["account", "create", "Acme", "--realm", "acme.example"]);
+    assert_eq!(code(&made), 0, "{}", stderr(&made));
+    let made = bench.run(&["backup", "create", "--json"]);
+    let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+    let file = PathBuf::from(made["file"].as_str().unwrap());
+    let secret = std::fs::read(bench.folder.path().join("store.secret")).unwrap();
+    // another machine, with an account of its own
+    let other = Bench::new();
+    other.run(&["account", "create", "Other", "--realm", "other.example"]);
+    let restored = other.run(&["backup", "restore", &shown(&file), "--force"]);
+    assert_eq!(code(&restored), 0, "{}", stderr(&restored));
+    assert!(stdout(&restored).contains("store.secret.replaced"));
+    let path = other.folder.path().join("store.secret");
+    assert_eq!(std::fs::read(&path).unwrap(), secret);
+    // once more: it is there already
+    let restored = other.run(&["backup", "restore", &shown(&file), "--force"]);
+    assert!(!stdout(&restored).contains("store.secret.replaced"));
+    assert_eq!(std::fs::read(&path).unwrap(), secret);
+}

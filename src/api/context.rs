@@ -1,7 +1,7 @@
 //! What all requests share.
 
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::audit::Audit;
 use super::auth::{
-    self, AccountFacts, Callers, Limiter, Lockout, Memo, Revoked, Secrets, SecretsError,
+    self, AccountFacts, Callers, Limiter, Lockout, Memo, Mended, Revoked, Secrets, SecretsError,
 };
 use super::files::Files;
 use super::reply::{Refusal, unreadable};
@@ -68,6 +68,8 @@ pub struct Inner {
     pub health: Option<Health>,
     pub large_bodies: Semaphore,
     pub started: Instant,
+    /// What an operator should know about the start.
+    pub notices: Vec<&'static str>,
     /// Names this daemon without telling anything about it.
     pub node: String,
     accounts: Memo<AccountId, Option<Arc<AccountFacts>>>,
@@ -92,7 +94,9 @@ impl Context {
         nodes: Vec<Node>,
         settings: Settings,
     ) -> Result<Context, ContextError> {
-        let secrets = Secrets::open(&secret_file(&settings, &store))?;
+        let path = secret_file(&settings, &store);
+        let (secrets, mended) = Secrets::kept(&path, &store.secret_copy())?;
+        let notices = notices(&store, mended);
         let path = auth::beside(store.path(), "revoked");
         let revoked = Revoked::open(&path, time::unix())
             .map_err(|error| ContextError::Revoked { path, error })?;
@@ -105,9 +109,11 @@ impl Context {
         } else {
             Audit::open(&path).map_err(|error| ContextError::Audit { path, error })?
         };
-        Ok(Context::with(
-            store, nodes, settings, secrets, revoked, audit,
-        ))
+        let mut context = Context::with(store, nodes, settings, secrets, revoked, audit);
+        if let Some(inner) = Arc::get_mut(&mut context.0) {
+            inner.notices = notices;
+        }
+        Ok(context)
     }
 
     /// Without files: what it knows is gone with the process. For demos and tests.
@@ -148,6 +154,7 @@ impl Context {
             accounts: Memo::new(REMEMBERED),
             files: Files::of(&store),
             health: None,
+            notices: Vec::new(),
             large_bodies: Semaphore::new(LARGE_BODIES),
             started: Instant::now(),
             store,
@@ -193,8 +200,24 @@ impl Context {
 /// Where the server's secret lies.
 #[must_use]
 pub fn secret_file(settings: &Settings, store: &Store) -> PathBuf {
+    secret_beside(settings, store.path())
+}
+
+/// The same by the folder of a store.
+#[must_use]
+pub fn secret_beside(settings: &Settings, store: &Path) -> PathBuf {
     match &settings.secret_file {
         Some(path) => path.clone(),
-        None => Secrets::beside(store.path()),
+        None => Secrets::beside(store),
     }
+}
+
+/// A new secret is no news to a store in which there is nobody.
+fn notices(store: &Store, mended: Option<Mended>) -> Vec<&'static str> {
+    let used = store.any_account().unwrap_or(true);
+    let mended = mended.filter(|mended| *mended != Mended::Made || used);
+    if let Some(mended) = mended {
+        tracing::error!("{}", mended.told());
+    }
+    mended.map(Mended::told).into_iter().collect()
 }

@@ -23,7 +23,7 @@ mod time;
 
 pub use auth::{Secrets, SecretsError};
 pub use bootstrap::{BootstrapError, Created, NewAccount, create_account};
-pub use context::{Context, ContextError, secret_file};
+pub use context::{Context, ContextError, secret_beside, secret_file};
 pub use request::Verb;
 pub use resources::routes;
 pub use routes::{Access, Gives, On, Route, Routes, Takes};

@@ -28,7 +28,8 @@ fn create(on: &Premises, desk: &mut dyn Desk, asked: &CreateAccount) -> Outcome 
         parent: asked.parent.clone(),
         realm_suffix: settings.realm_suffix.clone(),
     };
-    let secrets = Secrets::open(&api::secret_file(settings, store)).map_err(of_secrets)?;
+    let (secrets, _) = Secrets::kept(&api::secret_file(settings, store), &store.secret_copy())
+        .map_err(of_secrets)?;
     let created = api::create_account(store, &secrets, &wanted).map_err(of_bootstrap)?;
     let mut out = Output::at(desk);
     if asked.of.json {
@@ -74,9 +75,9 @@ fn password(desk: &mut dyn Desk, asked: &CreateAccount) -> Result<Option<String>
     Ok(Some(password))
 }
 
-fn of_secrets(error: SecretsError) -> Failure {
+pub(super) fn of_secrets(error: SecretsError) -> Failure {
     let exit = match &error {
-        SecretsError::File { error, .. } => io_exit(error),
+        SecretsError::File { error, .. } | SecretsError::Mend { error, .. } => io_exit(error),
         SecretsError::Open { .. } => Exit::NoPermission,
         SecretsError::Broken { .. } => Exit::Data,
         SecretsError::Random(_) => Exit::Software,

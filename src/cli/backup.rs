@@ -11,6 +11,8 @@ use super::open;
 use super::output::Output;
 use super::perform;
 use super::premises::Premises;
+use crate::api::{self, Secrets};
+use crate::config::Config;
 use crate::console::Desk;
 use crate::store::{BackupFile, BackupFooter, Store};
 
@@ -127,6 +129,10 @@ fn restore_from(config: Option<&Path>, asked: &Restore) -> Outcome {
         );
         return Err(Failure::new(Exit::CantCreate, message));
     }
+    let api_settings = match &asked.store {
+        Some(_) => api::Settings::default(),
+        None => Config::load(config)?.api,
+    };
     let restored = Store::restore(&settings, &asked.file)?;
     let mut out = Output::new();
     out.line(format_args!(
@@ -143,6 +149,15 @@ fn restore_from(config: Option<&Path>, asked: &Restore) -> Outcome {
     }
     for missing in &restored.files.missing {
         out.line(format_args!("a file of a document is missing: {missing}"))?;
+    }
+    let secret = api::secret_beside(&api_settings, &settings.path);
+    let other = Secrets::adopt(&secret, &restored.secret).map_err(super::account::of_secrets)?;
+    if let Some(other) = other {
+        out.line(format_args!(
+            "{} is the secret that the backup's passwords need; the other one is now {}",
+            secret.display(),
+            other.display()
+        ))?;
     }
     if let Some(replaced) = restored.replaced {
         out.line(format_args!(

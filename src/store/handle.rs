@@ -342,6 +342,12 @@ impl Store {
         &self.core().backups
     }
 
+    /// Where the copy of the server's secret belongs: without it the backups' passwords are of no use.
+    #[must_use]
+    pub fn secret_copy(&self) -> std::path::PathBuf {
+        super::backup::secret_of(&self.core().backups, self.id())
+    }
+
     /// Where the backups have their copies of those files, by account too.
     #[must_use]
     pub fn saved_files_folder(&self) -> std::path::PathBuf {

@@ -20,6 +20,8 @@ use super::settings::StoreSettings;
 pub struct Restored {
     pub documents: usize,
     pub files: BroughtBack,
+    /// Beside the backup: the secret that its passwords need, if it was kept there.
+    pub secret: PathBuf,
     /// Where the store is now that was there before.
     pub replaced: Option<PathBuf>,
 }
@@ -87,6 +89,7 @@ impl Store {
         let live = attached::folder_of(settings);
         Ok(Restored {
             documents: built.from_backup,
+            secret: backup::secret_of(file.parent().unwrap_or(Path::new("")), &header.store_id),
             files: backup::bring_back(&live, file, &header.store_id, &footer),
             replaced,
         })

@@ -46,6 +46,18 @@ pub enum Health {
 }
 
 impl Health {
+    /// As it is told to clients.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Rebuilt(_) => "rebuilt",
+            Self::Damaged { .. } => "damaged",
+            Self::DiskFull { .. } => "disk_full",
+            Self::ReadOnly { .. } => "read_only",
+        }
+    }
+
     #[must_use]
     pub fn takes_writes(&self) -> bool {
         !matches!(self, Self::DiskFull { .. } | Self::ReadOnly { .. })

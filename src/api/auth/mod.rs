@@ -8,6 +8,7 @@ mod login;
 mod memo;
 mod restrictions;
 mod revoked;
+mod secret_file;
 mod secrets;
 mod token;
 
@@ -19,5 +20,5 @@ pub use login::{Login, accounts_named, description, log_in, with_api_key, with_c
 pub use memo::Memo;
 pub use restrictions::{allow, are_sound};
 pub use revoked::Revoked;
-pub use secrets::{Secrets, SecretsError, beside, hex, random};
+pub use secrets::{Mended, Secrets, SecretsError, beside, hex, random};
 pub use token::{Method, digest, fingerprint};

@@ -23,14 +23,20 @@ impl Revoked {
         let mut known = HashMap::new();
         match File::open(path) {
             Ok(file) => {
-                for line in BufReader::new(file).lines() {
+                for line in BufReader::new(file).split(b'\n') {
                     let line = line?;
+                    let line = String::from_utf8_lossy(&line);
                     // A line cut short by a crash was never acknowledged.
-                    if let Some((digest, expires)) = line.split_once(' ')
-                        && let Ok(expires) = expires.parse::<i64>()
-                        && expires > now
-                    {
-                        known.insert(digest.to_owned(), expires);
+                    match line.split_once(' ').map(|(d, e)| (d, e.parse::<i64>())) {
+                        Some((digest, Ok(expires))) if expires > now => {
+                            known.insert(digest.to_owned(), expires);
+                        }
+                        Some((_, Ok(_))) => {}
+                        _ if line.is_empty() => {}
+                        _ => tracing::error!(
+                            path = %path.display(),
+                            "a line of the list of revoked tokens is damaged; its token may be good again until it ends"
+                        ),
                     }
                 }
             }

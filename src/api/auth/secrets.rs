@@ -2,16 +2,13 @@
 //!
 //! It lies outside the store, so that a copy of the store alone logs nobody in.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-/// Bits that others must not have on the file.
-const OTHERS: u32 = 0o077;
+use super::secret_file::{look, make, mend, replace};
 
 /// Why there is no secret.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +28,48 @@ pub enum SecretsError {
          login is void and passwords and API keys must be set anew"
     )]
     Broken { path: PathBuf },
+    #[error(
+        "the server's secret {path} is damaged, and can't be moved aside or written anew: {error}"
+    )]
+    Mend {
+        path: PathBuf,
+        #[source]
+        error: io::Error,
+    },
     #[error("the system gives no random bytes: {0}")]
     Random(getrandom::Error),
+}
+
+/// Ending of a damaged secret that was moved aside.
+const DAMAGED: &str = ".damaged";
+
+/// What happened to the secret, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mended {
+    /// It was gone or damaged, and its copy has taken its place.
+    FromCopy,
+    /// It was damaged and there was no copy.
+    Anew,
+    /// There was none: the first start, or it was removed.
+    Made,
+}
+
+impl Mended {
+    /// What an operator should know.
+    #[must_use]
+    pub fn told(self) -> &'static str {
+        match self {
+            Mended::FromCopy => {
+                "the server's secret was gone or damaged; its copy among the backups has taken its place"
+            }
+            Mended::Anew => {
+                "the server's secret was damaged and had no copy: there is a new one, and passwords and API keys must be set anew"
+            }
+            Mended::Made => {
+                "the server's secret was gone: there is a new one, and passwords and API keys that were set before must be set anew"
+            }
+        }
+    }
 }
 
 /// Keys derived from the one secret, each for its own use.
@@ -49,24 +86,84 @@ impl Secrets {
     /// # Errors
     /// The file can't be read or made, is open to others, or holds something else.
     pub fn open(path: &Path) -> Result<Secrets, SecretsError> {
-        let failed = |error| SecretsError::File {
-            path: path.to_owned(),
-            error,
-        };
-        match File::open(path) {
-            Ok(file) => read(file, path),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let secret = random::<32>()?;
-                match make(path, &secret) {
-                    Ok(()) => Ok(Secrets::derived(&secret)),
-                    // Another process was first.
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                        read(File::open(path).map_err(failed)?, path)
-                    }
-                    Err(error) => Err(failed(error)),
-                }
+        if let Some(found) = look(path)? {
+            return Ok(Secrets::derived(&found.bytes));
+        }
+        let secret = random::<32>()?;
+        match make(path, &secret) {
+            Ok(()) => Ok(Secrets::derived(&secret)),
+            // Another process was first.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let found = look(path)?.ok_or(SecretsError::Broken { path: path.into() })?;
+                Ok(Secrets::derived(&found.bytes))
             }
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(SecretsError::File {
+                path: path.to_owned(),
+                error,
+            }),
+        }
+    }
+
+    /// The same with a copy elsewhere. A secret that is gone or damaged comes from its copy; a damaged one without a copy is moved aside and made
+    /// anew, since phones need none. The file's checksum tells a flipped bit; one that somebody wrote by hand may have none.
+    ///
+    /// # Errors
+    /// The file can't be read or made, or is open to others.
+    pub fn kept(path: &Path, copy: &Path) -> Result<(Secrets, Option<Mended>), SecretsError> {
+        let saved = look(copy)
+            .ok()
+            .and_then(|found| found.filter(|secret| secret.summed));
+        let found = look(path);
+        let (bytes, mended) = match (found, saved) {
+            (Ok(Some(found)), Some(saved)) if !found.summed && found.resembles(&saved) => {
+                mend(path, &saved.bytes, DAMAGED)?;
+                (saved.bytes, Some(Mended::FromCopy))
+            }
+            (Ok(Some(found)), _) => (found.bytes, None),
+            (Ok(None), Some(saved)) => {
+                mend(path, &saved.bytes, DAMAGED)?;
+                (saved.bytes, Some(Mended::FromCopy))
+            }
+            (Ok(None), None) => {
+                Secrets::open(path)?;
+                let made = look(path)?.ok_or(SecretsError::Broken { path: path.into() })?;
+                (made.bytes, Some(Mended::Made))
+            }
+            (Err(SecretsError::Broken { .. }), saved) => {
+                let mended = match &saved {
+                    Some(_) => Mended::FromCopy,
+                    None => Mended::Anew,
+                };
+                let bytes = saved.map_or_else(random::<32>, |saved| Ok(saved.bytes))?;
+                mend(path, &bytes, DAMAGED)?;
+                (bytes, Some(mended))
+            }
+            (Err(error), _) => return Err(error),
+        };
+        let same = look(copy).is_ok_and(|copy| copy.is_some_and(|copy| copy.bytes == bytes));
+        if !same && let Err(error) = replace(copy, &bytes) {
+            tracing::error!(copy = %copy.display(), %error, "the server's secret has no copy among the backups");
+        }
+        Ok((Secrets::derived(&bytes), mended))
+    }
+
+    /// Puts the secret that a backup's passwords need in the place of another, which stays beside it. Says where that is now; None when there
+    /// was no other, or nothing to put.
+    ///
+    /// # Errors
+    /// One of the files can't be read or written.
+    pub fn adopt(path: &Path, copy: &Path) -> Result<Option<PathBuf>, SecretsError> {
+        let found = look(path).ok().flatten();
+        match look(copy)? {
+            Some(saved)
+                if found
+                    .as_ref()
+                    .is_none_or(|found| found.bytes != saved.bytes) =>
+            {
+                let aside = mend(path, &saved.bytes, ".replaced")?;
+                Ok(found.map(|_| aside))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -127,61 +224,6 @@ pub fn beside(store: &Path, ending: &str) -> PathBuf {
     store.with_file_name(name)
 }
 
-fn read(mut file: File, path: &Path) -> Result<Secrets, SecretsError> {
-    let failed = |error| SecretsError::File {
-        path: path.to_owned(),
-        error,
-    };
-    if file.metadata().map_err(failed)?.mode() & OTHERS != 0 {
-        return Err(SecretsError::Open {
-            path: path.to_owned(),
-        });
-    }
-    let mut text = String::new();
-    (&mut file)
-        .take(1024)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    match unhex(text.trim()) {
-        Some(secret) if secret.len() == 32 => Ok(Secrets::derived(&secret)),
-        _ => Err(SecretsError::Broken {
-            path: path.to_owned(),
-        }),
-    }
-}
-
-/// All of it or none: a half-written secret must not be taken for one after a crash.
-fn make(path: &Path, secret: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        fs::create_dir_all(folder)?;
-    }
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".{}", std::process::id()));
-    let draft = PathBuf::from(draft);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)?;
-    let linked = file
-        .write_all(format!("{}\n", hex(secret)).as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::hard_link(&draft, path));
-    let removed = fs::remove_file(&draft);
-    linked.and(removed)?;
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
-}
-
 /// # Errors
 /// The system gives no random bytes.
 pub fn random<const N: usize>() -> Result<[u8; N], SecretsError> {
@@ -214,17 +256,10 @@ pub fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
-        return None;
-    }
-    let pair = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
-    (0..text.len()).step_by(2).map(pair).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
 
@@ -238,6 +273,64 @@ mod tests {
         let again = Secrets::open(&path).unwrap();
         assert_eq!(first.signature(b"x"), again.signature(b"x"));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_lost_or_damaged_comes_from_the_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, copy) = (
+            folder.path().join("store.secret"),
+            folder.path().join("backups/x.secret"),
+        );
+        let open = || {
+            let (secrets, mended) = Secrets::kept(&path, &copy).unwrap();
+            (secrets.signature(b"x"), mended)
+        };
+        let (first, mended) = open();
+        assert_eq!(mended, Some(Mended::Made));
+        assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(open(), (first, None));
+        let good = fs::read(&path).unwrap();
+        let flipped = |at: usize| {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1;
+            bytes
+        };
+        // a digit, the checksum, and what is no text at all
+        for bad in [
+            flipped(3),
+            flipped(70),
+            vec![0xff; 9],
+            Vec::new(),
+            b"short".into(),
+        ] {
+            fs::write(&path, bad).unwrap();
+            assert_eq!(open(), (first, Some(Mended::FromCopy)));
+            assert_eq!(open(), (first, None));
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(open(), (first, Some(Mended::FromCopy)));
+        // the copy is mended too
+        for bad in [flipped(3), b"short".into()] {
+            fs::write(&copy, bad).unwrap();
+            assert_eq!(open(), (first, None));
+            assert_eq!(fs::read(&copy).unwrap(), good);
+        }
+        // without a checksum, as somebody writes it by hand: a few bits are damage, all of them are his will
+        fs::write(&path, &flipped(5)[..64]).unwrap();
+        assert_eq!(open(), (first, Some(Mended::FromCopy)));
+        fs::write(&path, "ab".repeat(32)).unwrap();
+        let (by_hand, mended) = open();
+        assert!(by_hand != first && mended.is_none());
+        fs::remove_file(&path).unwrap();
+        assert_eq!(open(), (by_hand, Some(Mended::FromCopy)));
+        // damaged, both of them
+        fs::write(&path, "short").unwrap();
+        fs::write(&copy, "short").unwrap();
+        let (new, mended) = open();
+        assert!(new != by_hand && mended == Some(Mended::Anew));
+        assert_eq!(open(), (new, None));
+        assert!(folder.path().join("store.secret.damaged").exists());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::api::reply::{Outcome, Reply, unreadable};
 use crate::api::request::{Asked, Request};
 use crate::api::routes::{Access, On, Routes};
+use crate::store::Health;
 
 pub(super) fn routes(routes: &mut Routes) {
     routes
@@ -27,6 +28,10 @@ async fn about(asked: Asked) -> Outcome {
     let up = asked.context.started.elapsed().as_secs();
     told.insert("uptime_s".to_owned(), up.into());
     told.extend(unready(&asked)?);
+    told.insert("store".to_owned(), store(&asked));
+    if !asked.context.notices.is_empty() {
+        told.insert("notices".to_owned(), json!(asked.context.notices));
+    }
     Ok(Reply::ok(told))
 }
 
@@ -34,7 +39,24 @@ async fn status(asked: Asked) -> Outcome {
     let mut told = Map::new();
     told.insert("status".to_owned(), "ok".into());
     told.extend(unready(&asked)?);
+    let health = asked.context.store.health();
+    if health != Health::Healthy {
+        told.insert("store".to_owned(), health.name().into());
+    }
     Ok(Reply::ok(told))
+}
+
+/// How the store is. What it names of documents and folders is for those who run the installation.
+fn store(asked: &Request) -> Value {
+    let health = asked.context.store.health();
+    let superduper = asked
+        .caller
+        .as_ref()
+        .is_some_and(|caller| caller.superduper());
+    match superduper {
+        true => json!(health),
+        false => json!({"state": health.name()}),
+    }
 }
 
 /// What an operator has still to do.

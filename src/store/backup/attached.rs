@@ -72,6 +72,11 @@ pub(in super::super) fn copies_of(backups: &Path, store_id: &str) -> PathBuf {
     backups.join(files::of_all(store_id, ".files"))
 }
 
+/// Where the copy of the server's secret is.
+pub(in super::super) fn secret_of(backups: &Path, store_id: &str) -> PathBuf {
+    backups.join(files::of_all(store_id, ".secret"))
+}
+
 /// Length and checksum of a file.
 fn sum(path: &Path) -> io::Result<(u64, String)> {
     let mut file = File::open(path)?;

@@ -17,7 +17,7 @@ mod schedule;
 mod write;
 
 pub use attached::BroughtBack;
-pub(super) use attached::{bring_back, copies_of};
+pub(super) use attached::{bring_back, copies_of, secret_of};
 pub use files::BackupFile;
 pub(super) use files::{folder_of, list, newest_sequence, of_store};
 pub(super) use line::Line;
