@@ -37,6 +37,8 @@ pub(super) struct Core {
     /// Writes of each document that its history keeps.
     pub(super) history_kept: u64,
     door: Mutex<Door>,
+    /// Whoever holds it makes a backup: two at once would write the same files.
+    backup: Mutex<()>,
     /// Number of the last write that readers can see.
     last: AtomicU64,
     /// Number of the last write, told when it is on the disk.
@@ -59,6 +61,7 @@ impl Core {
             backups: backup::folder_of(settings),
             history_kept: settings.history,
             door: Mutex::new(Door { sequence }),
+            backup: Mutex::default(),
             last: AtomicU64::new(sequence),
             changes: watch::Sender::new(sequence),
         }
@@ -67,6 +70,11 @@ impl Core {
     /// Waits until no other writer is inside. A writer that panicked left nothing half done: a batch is written as a whole.
     pub(super) fn door(&self) -> MutexGuard<'_, Door> {
         self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no other backup is being made.
+    pub(super) fn alone_in_backups(&self) -> MutexGuard<'_, ()> {
+        self.backup.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Number of the last write; waits for nobody.

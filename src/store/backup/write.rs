@@ -110,6 +110,7 @@ pub(in super::super) fn create(
     keep: usize,
     pace: &dyn Pace,
 ) -> Result<BackupFile, StoreError> {
+    let _alone = core.alone_in_backups();
     create_folder(folder)?;
     let sequence = core.door().sequence;
     let header = Header {
