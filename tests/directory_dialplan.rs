@@ -145,6 +145,33 @@ async fn everything_else_is_left_to_the_handoff() {
     }
 }
 
+/// Nobody counts a call that FreeSWITCH bridges by itself.
+#[tokio::test]
+async fn a_call_that_may_need_a_unit_is_left_to_the_handoff() {
+    let limits = |account: &str| {
+        let body = json!({"twoway_trunks": 1});
+        document(DocumentType::Limits, account, "limits", body)
+    };
+    let store = documents();
+    put(&store, vec![limits("acme")]);
+    let (directory, _end) = start(store).await;
+    let reply = post(&directory, &question("1002", "")).await;
+    assert!(reply.is_not_found(), "limits: {}", reply.body);
+
+    // A PBX at the device's address would be a caller of trunks, if the device had not proved itself.
+    let store = documents();
+    let pbx = json!({"name": "pbx", "servers": [{"name": "a", "DIDs": {},
+        "auth": {"auth_method": "ip", "ip": "127.0.0.77"}, "options": {}}]});
+    put(
+        &store,
+        vec![document(DocumentType::Connectivity, "acme", "pbx", pbx)],
+    );
+    let (directory, _end) = start(store).await;
+    assert_eq!(post(&directory, &question("1002", "")).await.status, 200);
+    let stranger = question("1002", "").replace("variable_sip_authorized=true&", "");
+    assert!(post(&directory, &stranger).await.is_not_found());
+}
+
 #[tokio::test]
 async fn recorded_questions_are_answered_quickly() {
     let (directory, _end) = start(documents()).await;

@@ -165,7 +165,7 @@ async fn drive(
         let _ = leg.execute(Application::RingReady).await;
     }
     let mut stage = Stage::new(call, walk, leg.clone(), context, clock);
-    stage.left_on_leg = private;
+    stage.private = private;
     let end = engine::perform(&mut stage, shutdown).await;
     let talked = was_answered_last(&stage);
     stage.close_open_steps();

@@ -25,6 +25,8 @@ pub struct Stage {
     pub(super) decided_us: Option<u64>,
     /// Variables that the last attempt to ring somebody left on the caller's leg.
     pub(super) left_on_leg: Vec<String>,
+    /// Variables that must not reach another node's leg: headers that the caller has no right to send.
+    pub(super) private: Vec<String>,
     clock: Clock,
 }
 
@@ -76,6 +78,7 @@ impl Stage {
             attempts: Vec::new(),
             decided_us: None,
             left_on_leg: Vec::new(),
+            private: Vec::new(),
             clock,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::action::{Foreseen, is_skipped};
 use super::admission::{Route, admit};
-use super::{Call, Context, Office, dial, people};
+use super::{Call, Context, Office, dial, people, trunk};
 use crate::documents::FlowNode;
 use crate::routing::{BridgePlan, Merged, Silent};
 use crate::store::StoreError;
@@ -29,6 +29,10 @@ pub fn unattended(context: &Context, office: &Office<'_>, arrival: &Arrival) -> 
     // Calls from outside use up what the account may use at once.
     let inside = call.caller.device_id.is_some();
     if !inside || call.confirmed || admitted.preflow.is_some() {
+        return None;
+    }
+    // Nobody would count it, nor give its units back.
+    if trunk::counts(context, office, arrival, &call.account_id) {
         return None;
     }
     let plan = only_bridge(context, office, call, &found.callflow.flow)?;

@@ -374,6 +374,18 @@ impl PlacedCall {
         self.core.press(&self.channel, digits);
     }
 
+    /// The far end transfers the caller (REFER), who goes on to this number through the dialplan.
+    pub fn is_referred_to(&self, number: &str) {
+        let channel = &self.channel;
+        channel.set("sip_refer_to", &format!("<sip:{number}@far.invalid>"));
+        let context = channel.leg().party.context.to_string();
+        channel.leg().detour = Some(super::leg::Detour::Extension {
+            number: number.to_owned(),
+            context,
+        });
+        channel.poke();
+    }
+
     /// A channel variable of the caller's leg.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<String> {

@@ -15,7 +15,7 @@ use super::capacity::CallPlace;
 use super::context::Context;
 use super::forged::is_forged;
 use super::leg::{LegLink, LegState, LiveLeg, kill_command};
-use super::node::{Claim, Node, claim, claim_id};
+use super::node::{Claim, Node, claim, claim_id, glimpse};
 use super::wire::{self, Answer, CommandQueue, FrameReader, FrameSink, Wire};
 use crate::esl::{Command, Event, Limits, Notice};
 use crate::types::{HangupCause, NodeName};
@@ -36,7 +36,8 @@ const COMMANDS_AT_ONCE: usize = 64;
 const LIMITS: Limits = Limits {
     header_block: 256 << 10,
     body: 1 << 20,
-    api_body: 1 << 20,
+    // The table of a busy node's channels has a kilobyte a leg.
+    api_body: 32 << 20,
 };
 
 /// What every call on the listener needs.
@@ -182,6 +183,17 @@ impl Newcomer {
             }
         };
         drop(channel);
+        if let Some(following) = &context.following {
+            let node = &arrival.node;
+            let connected = self
+                .reception
+                .nodes
+                .iter()
+                .any(|known| known.name() == node);
+            if !connected {
+                glimpse(node, following, &self.queue).await;
+            }
+        }
         context.capacity.count_accepted();
         tracing::debug!(%call_id, node = %arrival.node, handoff = "socket", "claimed");
         let link = LegLink::Socket(Arc::clone(&self.queue));

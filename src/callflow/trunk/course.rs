@@ -6,6 +6,7 @@ use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{self, Clocks, Placed};
+use super::door::RANG;
 use super::units::Held;
 use crate::callflow::Context;
 use crate::callflow::report::{Attempt as Reported, AttemptOutcome};
@@ -307,6 +308,10 @@ impl<'a> Course<'a> {
         for (name, value) in attempt.aleg.iter() {
             aleg.set(name, value);
         }
+        if let AttemptTo::Server { place, .. } = &attempt.to {
+            let server = format!("{}/{}", place.connectivity, place.server);
+            aleg.set(RANG, server);
+        }
         if let Some(marks) = self.scene.context.ledger.marks(self.scene.call) {
             aleg.set(Marks::VARIABLE, marks.to_string());
         }
@@ -383,9 +388,31 @@ impl<'a> Course<'a> {
         std::mem::take(&mut self.left_on_leg)
     }
 
-    /// Nobody was reached: the call goes on without the units.
-    pub(in crate::callflow) fn gives_back(&mut self) {
+    /// Nobody was reached: the call goes on without the units, and its leg is not to say that it has
+    /// them.
+    pub(in crate::callflow) async fn gives_back(&mut self) {
         self.held.release();
+        let ledger = &self.scene.context.ledger;
+        let marked = self
+            .left_on_leg
+            .iter()
+            .position(|name| name == Marks::VARIABLE);
+        let Some(at) = marked.filter(|_| !self.scene.leg.gone().is_cancelled()) else {
+            return;
+        };
+        // Of a call that came over a trunk its own unit stays.
+        let marks = ledger.marks(self.scene.call).map(|marks| marks.to_string());
+        let name = Marks::VARIABLE.into();
+        let application = match marks {
+            Some(value) => Application::Set { name, value },
+            None => {
+                self.left_on_leg.remove(at);
+                Application::Unset { name }
+            }
+        };
+        if let Err(error) = self.scene.leg.execute(application).await {
+            tracing::debug!(call_id = %self.scene.call, %error, "the mark of the units stays on the leg");
+        }
     }
 
     /// What became of each attempt so far.

@@ -2,16 +2,21 @@
 
 use std::net::IpAddr;
 
-use crate::callflow::{Office, trust};
+use super::world::Documents;
+use crate::callflow::{Context, Office, trust};
 use crate::documents::AuthMethod;
 use crate::routing::caller::CallerClaim;
 use crate::routing::numbers::Normalizer;
 use crate::routing::trunk::{
-    self, Arrival as Calling, Decision, Digest, Elsewhere, HandedOver, Outcome, Party, Reject,
-    Request, Source, UnitWanted, Unreadable, World,
+    self, Arrival as Calling, Decision, Digest, Elsewhere, HandedOver, Outcome, Party, Place,
+    Reject, Request, Source, UnitWanted, Unreadable, World, limits,
 };
-use crate::routing::{Explain, Privacy};
+use crate::routing::{Explain, Privacy, Silent};
 use crate::switch::Arrival;
+use crate::types::{AccountId, DocumentId};
+
+/// On the caller's leg: document and index of the server that it was last sent to.
+pub(super) const RANG: &str = "lf_rang_server";
 
 /// SIP's own port, where the source's is not told.
 const SIP_PORT: u16 = 5060;
@@ -40,6 +45,8 @@ pub(in crate::callflow) struct Facts<'a> {
     privacy: Privacy,
     headers: Vec<(String, String)>,
     pub(super) digest: Option<(String, String)>,
+    /// The server that has transferred it.
+    transferring: Option<Place>,
     /// It is from a carrier, whichever.
     pub(super) trusted: bool,
     now: i64,
@@ -61,6 +68,7 @@ impl<'a> Facts<'a> {
             privacy,
             headers: headers.collect(),
             digest: None,
+            transferring: None,
             trusted: false,
             now,
             seed: fastrand::u64(..),
@@ -91,6 +99,7 @@ impl<'a> Facts<'a> {
             profile: arrival.profile.as_deref(),
             source: Source {
                 digest: digest.map(|(user, realm)| Digest { user, realm }),
+                server: self.transferring.as_ref(),
                 address: self.address(),
                 from_host: arrival.variable("sip_from_host"),
                 trusted: self.trusted,
@@ -181,6 +190,34 @@ pub(in crate::callflow) fn knock(
     })
 }
 
+/// Whether a call has to be looked after for the sake of trunks: it comes over one, or limits hold for
+/// the account or its reseller.
+pub(in crate::callflow) fn counts(
+    context: &Context,
+    office: &Office<'_>,
+    arrival: &Arrival,
+    account: &AccountId,
+) -> bool {
+    let world = Documents::new(context);
+    let mut facts = Facts::of(arrival, Privacy::default(), office.now);
+    let mut counts = || -> Result<bool, Unreadable> {
+        let door = knock(office, &mut facts, &world, &mut Silent)?;
+        if !matches!(door, Door::Callflows) {
+            return Ok(true);
+        }
+        let reseller = world.reseller(account)?;
+        for whose in [Some(account), reseller.as_ref()].into_iter().flatten() {
+            let limits = limits::of_account(whose, &world)?;
+            if limits.is_some_and(|limits| limits.is_enabled()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    // What can't be read is not let pass uncounted.
+    counts().unwrap_or(true)
+}
+
 /// Legs of ours are no callers.
 fn is_ours(arrival: &Arrival) -> bool {
     arrival.variable("is_loopback").is_some() || arrival.variable("loopback_leg").is_some()
@@ -197,6 +234,24 @@ fn handed_over(office: &Office<'_>, arrival: &Arrival) -> Option<HandedOver> {
     HandedOver::read(|name| arrival.variable(&format!("sip_h_{name}")))
 }
 
+/// The server in whose name a leg goes on that was transferred: the one that it rang, or that rang with
+/// it. What the transferring side writes is not asked: the leg itself was marked when it was a trunk's.
+fn transferring(arrival: &Arrival) -> Option<Place> {
+    let mark = |name| arrival.variable(name);
+    let (connectivity, server) = match mark(RANG) {
+        Some(rang) => rang.rsplit_once('/')?,
+        None if mark("lf_authorizing_type") == Some("sys_info") => {
+            (mark("lf_authorizing_id")?, mark("lf_server_index")?)
+        }
+        None => return None,
+    };
+    Some(Place {
+        account: AccountId::new(mark("lf_account_id")?).ok()?,
+        connectivity: DocumentId::new(connectivity).ok()?,
+        server: server.parse().ok()?,
+    })
+}
+
 /// Devices come first (trunkstore specification 6.2).
 fn may_be_trunk(
     office: &Office<'_>,
@@ -204,6 +259,12 @@ fn may_be_trunk(
     world: &dyn World,
 ) -> Result<bool, Unreadable> {
     let arrival = facts.arrival;
+    if arrival.variable("sip_refer_to").is_some() {
+        // Where a leg goes that was transferred is no matter of where it once came from (trunkstore
+        // specification 2.1, 3.1).
+        facts.transferring = transferring(arrival);
+        return Ok(facts.transferring.is_some());
+    }
     let store = office.store;
     let source = arrival.source.map(|ip| ip.to_string());
     match trust::claim(office.routing, arrival, source.as_deref()) {

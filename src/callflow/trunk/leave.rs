@@ -107,13 +107,15 @@ pub(in crate::callflow) async fn leave(
         clock: stage.clock(),
         party,
     });
-    course.takes_over(std::mem::take(&mut stage.left_on_leg));
+    let mut left = std::mem::take(&mut stage.left_on_leg);
+    left.append(&mut stage.private);
+    course.takes_over(left);
     let decide = |failover: &Failover| {
         departure.ask(|request| trunk::failover(request, failover, &world, &mut Silent))
     };
     let finish = course.run(decision, &decide).await;
     if matches!(finish, Finish::Rejected(_)) {
-        course.gives_back();
+        course.gives_back().await;
     }
     let attempts = course.take_attempts();
     let left = course.leaves();

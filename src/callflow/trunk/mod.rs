@@ -15,6 +15,7 @@ mod who;
 mod world;
 
 pub(super) use course::Finish;
+pub(super) use door::counts;
 pub(super) use drive::{Driven, drive, private};
 pub use explain::{Leads, Tried, TrunkExplanation, TrunkQuestion, Way, explain_trunk};
 pub(super) use leave::{Errand, leave};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::course::Scene;
 use crate::documents::Limits;
 use crate::routing::trunk::limits::{self, Billing, Full, Used};
-use crate::routing::trunk::{Reject, UnitDirection, UnitWanted, Unreadable};
+use crate::routing::trunk::{AuthzDefault, Reject, UnitDirection, UnitWanted, Unreadable};
 use crate::trunks::ledger::{Claim, Direction, Unit, Usage};
 use crate::trunks::{Ledger, fraud};
 use crate::types::{AccountId, HangupCause};
@@ -31,12 +31,10 @@ impl Held {
         if wanted.is_empty() {
             return Ok(());
         }
-        if !room.context.ledger.in_step(IN_STEP).await {
-            tracing::warn!(call_id = %room.call, "a node's calls are still being counted; limits may be exceeded by them");
-        }
+        let in_step = room.context.ledger.in_step(IN_STEP).await;
         let mut taken = Vec::with_capacity(wanted.len());
         for unit in wanted {
-            match room.take_one(unit) {
+            match room.take_one(unit, in_step) {
                 Ok(unit) => taken.push(unit),
                 Err(reject) => {
                     taken.into_iter().for_each(Unit::release);
@@ -91,19 +89,44 @@ impl Scene<'_> {
         limits::of_account(account, self.world)
     }
 
-    fn take_one(&self, wanted: &UnitWanted) -> Result<Unit, Reject> {
+    /// Both limits, where there are any; in their place what the operator wants of calls whose limits
+    /// can't be known.
+    fn limits_of(
+        &self,
+        wanted: &UnitWanted,
+        in_step: bool,
+    ) -> Result<(Option<Arc<Limits>>, Option<Arc<Limits>>), Reject> {
         let own = self.limits(&wanted.account);
         let reseller = wanted.reseller.as_ref();
         let resellers = reseller.map_or(Ok(None), |reseller| self.limits(reseller));
-        let (own, resellers) = match (own, resellers) {
-            (Ok(own), Ok(resellers)) => (own, resellers),
-            (Err(error), _) | (_, Err(error)) => {
-                // Nobody may call for free because a document can't be read.
-                tracing::error!(call_id = %self.call, account_id = %wanted.account, %error,
-                    "the limits can't be read; the call is refused");
-                return Err(wanted.refusal);
+        let why = match (own, resellers) {
+            (Ok(own), Ok(resellers)) => {
+                let holds =
+                    |limits: &Option<Arc<Limits>>| limits.as_ref().is_some_and(|l| l.is_enabled());
+                if in_step || !(holds(&own) || holds(&resellers)) {
+                    return Ok((own, resellers));
+                }
+                "the calls of a node are still being counted".to_owned()
             }
+            (Err(error), _) | (_, Err(error)) => error.to_string(),
         };
+        let (call_id, account_id) = (self.call, &wanted.account);
+        match self.context.routing.trunk.authz_default_action {
+            AuthzDefault::Allow => {
+                tracing::error!(%call_id, %account_id, why, "the call's limits can't be known; it is let pass (authz_default_action)");
+                Ok((None, None))
+            }
+            // Nobody may call for free because a document can't be read.
+            AuthzDefault::Deny => {
+                tracing::error!(%call_id, %account_id, why, "the call's limits can't be known; it is refused (authz_default_action)");
+                Err(wanted.refusal)
+            }
+        }
+    }
+
+    fn take_one(&self, wanted: &UnitWanted, in_step: bool) -> Result<Unit, Reject> {
+        let (own, resellers) = self.limits_of(wanted, in_step)?;
+        let reseller = wanted.reseller.as_ref();
         let claim = Claim {
             node: self.node,
             call: self.call,

@@ -43,7 +43,7 @@ pub fn arrive(
     world: &dyn World,
     explain: &mut dyn Explain,
 ) -> Result<Arrival, Unreadable> {
-    if request.source.digest.is_some() {
+    if request.source.digest.is_some() || request.source.server.is_some() {
         let server = calling_server(request, world, explain)?;
         return Ok(server.map_or(Arrival::Stranger, Arrival::Server));
     }
@@ -115,6 +115,14 @@ pub(super) fn calling_server(
     world: &dyn World,
     explain: &mut dyn Explain,
 ) -> Result<Option<Place>, Unreadable> {
+    if let Some(place) = request.source.server {
+        let (id, index) = (&place.connectivity, place.server);
+        explain.note(
+            "source",
+            format_args!("transferred by server {index} of {id}"),
+        );
+        return Ok(Some(place.clone()));
+    }
     let found = match (request.source.digest, request.source.address) {
         (Some(digest), _) => {
             let found = world.server_by_address(digest.user, digest.realm)?;

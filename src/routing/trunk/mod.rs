@@ -40,6 +40,6 @@ pub use inbound::inbound;
 pub use leaving::{Leaving, barred, leaving};
 pub use outbound::{failover, outbound};
 pub use request::{Digest, Party, Request, Source};
-pub use settings::{Settings, UserField};
+pub use settings::{AuthzDefault, Settings, UserField};
 pub use sister::{HandedOver, handed_over, is_private};
 pub use world::{Place, Unreadable, World};

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::super::caller::Lookup;
 use super::super::{Privacy, Settings};
+use super::world::Place;
 use crate::types::NodeName;
 
 /// A name and a number, as they came or as they are shown; empty if there is none.
@@ -26,6 +27,8 @@ pub struct Source<'a> {
     /// Only with `sip_auth_username`: a source on an address list is never challenged, and what it
     /// sends stays unverified.
     pub digest: Option<Digest<'a>>,
+    /// A server of which the leg itself is known to be.
+    pub server: Option<&'a Place>,
     /// Address and port that the call came from.
     pub address: Option<(IpAddr, u16)>,
     /// The host in From: anybody can write it.

@@ -12,6 +12,15 @@ pub enum UserField {
     To,
 }
 
+/// What becomes of a call whose units can't be counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthzDefault {
+    Allow,
+    #[default]
+    Deny,
+}
+
 /// A part of `[routing]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -49,6 +58,9 @@ pub struct Settings {
     pub max_shortdial_correction: usize,
     /// Calls over an account's own carriers count, too.
     pub authz_local_resources: bool,
+    /// Calls of an account whose limits can't be read, or while the calls of a node are still being
+    /// counted.
+    pub authz_default_action: AuthzDefault,
     /// Expressions of numbers that may, and may not, use trunks; empty: all may.
     pub flat_rate_whitelist: String,
     pub flat_rate_blacklist: String,
@@ -82,6 +94,7 @@ impl Default for Settings {
             min_shortdial_correction: 2,
             max_shortdial_correction: 5,
             authz_local_resources: false,
+            authz_default_action: AuthzDefault::Deny,
             flat_rate_whitelist: String::new(),
             flat_rate_blacklist: String::new(),
             flat_rate_by_resource: false,

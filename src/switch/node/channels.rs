@@ -1,12 +1,15 @@
 //! Which channels a node has, for whoever counts by them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::super::context::Context;
 use super::super::wire::{CommandFailure, CommandQueue};
 use super::handle::Node;
+use super::registrations::rows;
+use super::resync::api;
 use crate::esl::{Command, Event, Line};
 use crate::types::NodeName;
 
@@ -22,6 +25,10 @@ pub struct PresentChannel {
 pub trait ChannelSink: Send + Sync {
     /// The node's channels are being read; what happens to them from now on is told, too.
     fn reading(&self, node: &NodeName);
+
+    /// A call came over its own socket from a node to which there is no other connection. True: its
+    /// channels are to be read over that socket; they are taken for being read.
+    fn glimpses(&self, node: &NodeName) -> bool;
 
     /// Its channels that somebody called the node with (direction inbound), at some moment since `reading`.
     fn present(&self, node: &NodeName, channels: Vec<PresentChannel>);
@@ -47,12 +54,15 @@ pub struct Following {
 }
 
 /// Questions that are sent at a time: FreeSWITCH serves nothing else on the connection meanwhile.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 32;
+
+/// A call that has just arrived waits no longer for the other calls of its node to be read.
+const GLIMPSE: Duration = Duration::from_secs(3);
 
 /// Reads the marks of the node's channels. `table` is its `show channels as json`, which lacks
 /// variables.
 pub(super) async fn read(
-    node: &Node,
+    node: &NodeName,
     following: &Following,
     queue: &CommandQueue,
     table: &[Value],
@@ -84,8 +94,46 @@ pub(super) async fn read(
             });
         }
     }
-    following.sink.present(node.name(), channels);
+    following.sink.present(node, channels);
     Ok(())
+}
+
+/// Reads the channels of a node that is known by its calls alone, over the socket of one of them, if
+/// that is due. Ends in good time: the call waits for it.
+pub(in crate::switch) async fn glimpse(
+    node: &NodeName,
+    following: &Following,
+    queue: &CommandQueue,
+) {
+    /// Says that nothing could be read, whatever became of the reading.
+    struct Unread<'a>(Option<(&'a NodeName, &'a Following)>);
+    impl Drop for Unread<'_> {
+        fn drop(&mut self) {
+            if let Some((node, following)) = self.0.take() {
+                following.sink.unreadable(node);
+            }
+        }
+    }
+    if !following.sink.glimpses(node) {
+        return;
+    }
+    let mut unread = Unread(Some((node, following)));
+    let table = async {
+        let answer = api(queue, "show", "channels as json").await?;
+        match rows(&answer) {
+            Ok(table) => read(node, following, queue, &table).await.map(|()| true),
+            Err(error) => {
+                tracing::warn!(%node, %error, "the calls on the node can't be read");
+                Ok(false)
+            }
+        }
+    };
+    match tokio::time::timeout(GLIMPSE, table).await {
+        Ok(Ok(true)) => unread.0 = None,
+        Ok(Ok(false)) => {}
+        Ok(Err(error)) => tracing::warn!(%node, %error, "the calls on the node can't be read"),
+        Err(_) => tracing::warn!(%node, "the node does not tell its calls in time"),
+    }
 }
 
 fn question(uuid: &str, variable: &str) -> Result<Command, CommandFailure> {

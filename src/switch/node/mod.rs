@@ -17,6 +17,7 @@ mod sofia_table;
 mod state;
 mod take;
 
+pub(super) use channels::glimpse;
 pub use channels::{ChannelSink, Following, PresentChannel};
 pub use gateways::{GatewayEvent, GatewayRow, NodeGateways};
 pub use handle::Node;

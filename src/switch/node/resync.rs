@@ -111,7 +111,7 @@ pub(super) async fn calls(
         }
     };
     if let Some(following) = &context.following {
-        channels::read(node, following, queue, &table).await?;
+        channels::read(node.name(), following, queue, &table).await?;
     }
     if !node.0.settings.park {
         return Ok(());

@@ -8,6 +8,8 @@
 //! once. It is given back when the leg has ended, whoever notices first: the task that drives the
 //! call, the node's event, the table that is read after a reconnect, or the reaper.
 
+#[cfg(test)]
+mod interleaving;
 mod marks;
 mod nodes;
 mod reaper;
@@ -105,7 +107,9 @@ impl Ledger {
 
     /// The leg has ended: its units are free.
     pub fn ended(&self, call: &CallId) {
-        self.lock().ended(call);
+        let mut state = self.lock();
+        state.nodes.ended_somewhere(call);
+        state.ended(call);
     }
 
     /// Resolves when the calls of all nodes that answer are counted, at the latest after `limit`;

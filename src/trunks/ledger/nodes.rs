@@ -1,6 +1,7 @@
 //! How far the ledger knows each node's calls, and what the nodes tell.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -16,9 +17,26 @@ enum Standing {
     Reading {
         since: Instant,
         ended: HashSet<CallId>,
+        /// Over the socket of a call: what happens after it is told by nobody.
+        glimpse: bool,
     },
     InStep,
+    /// There is no connection to it but its calls' own sockets; its calls were read over one of them.
+    Seen(Instant),
     Away(Instant),
+}
+
+/// Between two looks at a node over the sockets of its calls.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+impl Standing {
+    fn reading(glimpse: bool) -> Self {
+        Self::Reading {
+            since: Instant::now(),
+            ended: HashSet::new(),
+            glimpse,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -35,10 +53,10 @@ impl Nodes {
         self.0.values().filter(is_unread).count()
     }
 
-    /// The nodes known, and since when each is away, if it is.
+    /// The nodes known, and since when nothing is known of each, if that is so.
     pub(super) fn standings(&self) -> HashMap<NodeName, Option<Instant>> {
         let away = |standing: &Standing| match standing {
-            Standing::Away(since) => Some(*since),
+            Standing::Away(since) | Standing::Seen(since) => Some(*since),
             _ => None,
         };
         self.0
@@ -56,23 +74,65 @@ impl Nodes {
             ended.insert(call.clone());
         }
     }
+
+    /// As [`Nodes::ended`], told by somebody who knows the call alone.
+    pub(super) fn ended_somewhere(&mut self, call: &CallId) {
+        for standing in self.0.values_mut() {
+            if let Standing::Reading { ended, .. } = standing {
+                ended.insert(call.clone());
+            }
+        }
+    }
+
+    /// Whether the node is to be read over the socket of a call; then it is being read.
+    fn glimpse(&mut self, node: &NodeName) -> bool {
+        let due = match self.0.get(node) {
+            None => true,
+            Some(Standing::Seen(at)) => at.elapsed() >= LOOK_AGAIN,
+            // It is read, or will be, over a connection of its own.
+            Some(_) => false,
+        };
+        if due {
+            self.set(node, Standing::reading(true));
+        }
+        due
+    }
+
+    /// How a node stands that has been read.
+    fn read(&mut self, node: &NodeName) -> Option<Standing> {
+        let glimpse = matches!(
+            self.0.get(node),
+            Some(Standing::Reading { glimpse: true, .. })
+        );
+        self.set(
+            node,
+            if glimpse {
+                Standing::Seen(Instant::now())
+            } else {
+                Standing::InStep
+            },
+        )
+    }
 }
 
 impl ChannelSink for Ledger {
     fn reading(&self, node: &NodeName) {
         let mut state = self.lock();
-        let standing = Standing::Reading {
-            since: Instant::now(),
-            ended: HashSet::new(),
-        };
-        state.nodes.set(node, standing);
+        state.nodes.set(node, Standing::reading(false));
         self.tell(&state);
+    }
+
+    fn glimpses(&self, node: &NodeName) -> bool {
+        let mut state = self.lock();
+        let due = state.nodes.glimpse(node);
+        self.tell(&state);
+        due
     }
 
     fn present(&self, node: &NodeName, channels: Vec<PresentChannel>) {
         let mut state = self.lock();
-        let before = state.nodes.set(node, Standing::InStep);
-        let Some(Standing::Reading { since, ended }) = before else {
+        let before = state.nodes.read(node);
+        let Some(Standing::Reading { since, ended, .. }) = before else {
             self.tell(&state);
             return;
         };
@@ -101,7 +161,7 @@ impl ChannelSink for Ledger {
 
     fn unreadable(&self, node: &NodeName) {
         let mut state = self.lock();
-        state.nodes.set(node, Standing::InStep);
+        state.nodes.read(node);
         self.tell(&state);
     }
 

@@ -361,3 +361,60 @@ async fn calls_wait_for_nodes_that_are_being_read_and_not_for_those_away() {
     ledger.unreadable(&node("fs1"));
     assert!(waiting.await.unwrap());
 }
+
+/// A node without a connection of our own: its calls are read over the socket of one that has just come, are kept as
+/// long as nothing is known of it, and are looked for again when another call comes.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_known_by_its_calls_alone() {
+    let before = Ledger::default();
+    let ask = Ask::new(1, "acme", Direction::In);
+    let held = ask.take(&before, 9);
+    let mark = before.marks(&ask.call).unwrap().to_string();
+    drop(held);
+
+    let ledger = Ledger::default();
+    let fs1 = node("fs1");
+    assert!(ledger.glimpses(&fs1));
+    assert!(!ledger.glimpses(&fs1), "one reads it already");
+    assert!(!ledger.in_step(Duration::from_millis(1)).await);
+    // A call that ends meanwhile tells it by its own socket.
+    ledger.ended(&call(2));
+    let marked = |number: u32| present(call(number).as_str(), Some(&mark));
+    ledger.present(&fs1, vec![marked(1), marked(2), present("new", None)]);
+    assert!(ledger.in_step(Duration::from_millis(1)).await);
+    assert_eq!(ledger.units(), 1);
+    assert!(!ledger.glimpses(&fs1), "just now");
+
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert!(ledger.glimpses(&fs1));
+    ledger.present(&fs1, vec![marked(1)]);
+    let seen = Instant::now();
+    assert_eq!(ledger.expire(seen + AWAY_FOR - Duration::from_secs(1)), 0);
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert!(ledger.glimpses(&fs1));
+    ledger.unreadable(&fs1);
+    assert_eq!(ledger.units(), 1, "nobody said that it is gone");
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert!(ledger.glimpses(&fs1));
+    ledger.present(&fs1, Vec::new());
+    assert_eq!(ledger.units(), 0);
+
+    ledger.expect([node("fs2")]);
+    assert!(
+        !ledger.glimpses(&node("fs2")),
+        "it has a connection of its own"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn units_of_a_node_that_is_heard_of_no_more_are_kept_for_a_quarter_of_an_hour() {
+    let ledger = Ledger::default();
+    let fs1 = node("fs1");
+    drop(Ask::new(1, "acme", Direction::In).take(&ledger, 9));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(ledger.glimpses(&fs1));
+    ledger.present(&fs1, vec![present("call-1", None)]);
+    let seen = Instant::now();
+    assert_eq!(ledger.expire(seen + AWAY_FOR - Duration::from_secs(1)), 0);
+    assert_eq!(ledger.expire(seen + AWAY_FOR), 1);
+}

@@ -1,5 +1,7 @@
 //! Decided calls on a leg without a switch: what is told to the leg, in which order, and how the call ends.
 
+mod units;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -212,6 +214,19 @@ impl Bench {
         }
     }
 
+    fn course<'a>(&'a self, leg: &'a Arc<dyn Leg>) -> Course<'a> {
+        Course::new(Scene {
+            call: &self.call,
+            node: &self.node,
+            leg,
+            context: &self.context,
+            world: &self.world,
+            shutdown: &self.shutdown,
+            clock: Clock::start(0),
+            party: None,
+        })
+    }
+
     async fn run(
         &self,
         decision: Decision,
@@ -220,16 +235,7 @@ impl Bench {
     ) -> Done {
         let scripted = ScriptedLeg::new(script);
         let leg: Arc<dyn Leg> = scripted.clone();
-        let mut course = Course::new(Scene {
-            call: &self.call,
-            node: &self.node,
-            leg: &leg,
-            context: &self.context,
-            world: &self.world,
-            shutdown: &self.shutdown,
-            clock: Clock::start(0),
-            party: None,
-        });
+        let mut course = self.course(&leg);
         let decide = |_: &Failover| {
             failover
                 .clone()
@@ -393,37 +399,6 @@ async fn failover_comes_after_the_last_server_and_once() {
     assert_eq!(done.cause(), (HangupCause::CallRejected, 403));
 }
 
-#[tokio::test]
-async fn no_room_is_the_end_and_failover_is_not_tried() {
-    let mut bench = Bench::new();
-    bench.world.limits = Some(Arc::new(Limits::of_trunks(0)));
-    let full = with_failover(servers(vec![attempt("a")]));
-    let done = bench
-        .run(full, Some(servers(vec![attempt("home")])), &[])
-        .await;
-    assert_eq!(done.cause(), (HangupCause::UserBusy, 486));
-    assert!(done.attempts.is_empty());
-    assert_eq!(bench.context.ledger.units(), 0);
-    // Limits that can't be read let nobody call for free.
-    bench.world = Documents {
-        broken: true,
-        ..Documents::default()
-    };
-    let done = bench.run(servers(vec![attempt("a")]), None, &[]).await;
-    assert_eq!(done.cause(), (HangupCause::UserBusy, 486));
-}
-
-#[tokio::test]
-async fn a_second_unit_that_is_refused_gives_the_first_one_back() {
-    let mut bench = Bench::new();
-    bench.world.limits = Some(Arc::new(Limits::of_trunks(1)));
-    let mut both = servers(vec![attempt("a")]);
-    both.units.push(unit(UnitDirection::Out));
-    let done = bench.run(both, None, &[]).await;
-    assert_eq!(done.cause().0, HangupCause::UserBusy);
-    assert_eq!(bench.context.ledger.units(), 0);
-}
-
 #[tokio::test(start_paused = true)]
 async fn nobody_answers_within_the_guard() {
     let bench = Bench::new();
@@ -475,29 +450,4 @@ async fn what_one_attempt_leaves_on_the_leg_is_not_there_for_the_next() {
         .filter(|v| v.starts_with("bypass_media"))
         .collect();
     assert_eq!(bypass, ["bypass_media=true", "bypass_media=false"]);
-}
-
-#[tokio::test]
-async fn a_stopping_daemon_leaves_the_unit_with_the_call() {
-    let bench = Bench::new();
-    bench.shutdown.cancel();
-    let scripted = ScriptedLeg::new(&[("bridge", Reaction::Never)]);
-    let leg: Arc<dyn Leg> = scripted.clone();
-    let mut course = Course::new(Scene {
-        call: &bench.call,
-        node: &bench.node,
-        leg: &leg,
-        context: &bench.context,
-        world: &bench.world,
-        shutdown: &bench.shutdown,
-        clock: Clock::start(0),
-        party: None,
-    });
-    let decide = |_: &Failover| Err(Unreadable::new("none"));
-    let finish = course.run(servers(vec![attempt("a")]), &decide).await;
-    assert_eq!(finish, Finish::LetGo);
-    drop(course);
-    assert_eq!(bench.context.ledger.units(), 1, "the call is still up");
-    bench.context.ledger.ended(&bench.call);
-    assert_eq!(bench.context.ledger.units(), 0);
 }
