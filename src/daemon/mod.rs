@@ -23,7 +23,7 @@ use crate::directory;
 use crate::store::{Store, StoreError};
 use crate::switch::{self, IncomingCall, Switch, SwitchSettings};
 use crate::trunks::carriers::SystemResolver;
-use crate::trunks::{self, Carriers, Guard, Health, Ledger, ledger};
+use crate::trunks::{self, Carriers, Guard, Health, Ledger, Memory, ledger};
 use crate::types::NodeName;
 
 pub use metrics::MetricsError;
@@ -69,6 +69,7 @@ pub struct Daemon {
     carriers_read_to: u64,
     incoming: mpsc::Receiver<IncomingCall>,
     context: callflow::Context,
+    memory: Option<Memory>,
     trunks: trunks::Settings,
     drain: Duration,
     shutdown: CancellationToken,
@@ -120,6 +121,8 @@ impl Daemon {
         context.carriers = Some(carriers);
         context.health = Some(health);
         context.guard = Guard::new(config.fraud.clone(), Instant::now());
+        let (folder, now) = (store.path(), callflow::unix_now());
+        let memory = Memory::recall(folder, &context.guard, context.health.as_ref(), now);
         let directory = directory.map(|server| {
             let switchboard = dialplan::Switchboard::new(context.clone(), switch.clone());
             let server = server.with_dialplan(Arc::new(switchboard));
@@ -141,6 +144,7 @@ impl Daemon {
             carriers_read_to,
             incoming,
             context,
+            memory: Some(memory),
             trunks: config.trunks.clone(),
             drain: Duration::from_secs(config.handoff.drain_s),
             shutdown: shutdown.clone(),
@@ -219,6 +223,8 @@ impl Daemon {
         );
         let reaper = tokio::spawn(reaper);
         let carriers = tokio::spawn(self.keep_carriers());
+        let memory = self.memory.take();
+        let memory = memory.map(|memory| tokio::spawn(memory.keep(self.shutdown.clone())));
         let gateways = self.keep_gateways().map(tokio::spawn);
         let mut look = tokio::time::interval(systemd.look_every());
         loop {
@@ -248,6 +254,11 @@ impl Daemon {
             && gateways.await.is_err()
         {
             tracing::error!("the task that keeps the gateways failed");
+        }
+        if let Some(memory) = memory
+            && memory.await.is_err()
+        {
+            tracing::error!("the task that writes down what trunks remember failed");
         }
         if carriers.await.is_err() {
             tracing::error!("the task that follows the carriers failed");

@@ -80,6 +80,9 @@ impl Held {
     }
 }
 
+/// The limits of an account and of its reseller, where there are any.
+type Both = (Option<Arc<Limits>>, Option<Arc<Limits>>);
+
 impl Scene<'_> {
     fn ledger(&self) -> &Ledger {
         &self.context.ledger
@@ -91,11 +94,7 @@ impl Scene<'_> {
 
     /// Both limits, where there are any; in their place what the operator wants of calls whose limits
     /// can't be known.
-    fn limits_of(
-        &self,
-        wanted: &UnitWanted,
-        in_step: bool,
-    ) -> Result<(Option<Arc<Limits>>, Option<Arc<Limits>>), Reject> {
+    fn limits_of(&self, wanted: &UnitWanted, in_step: bool) -> Result<Both, Reject> {
         let own = self.limits(&wanted.account);
         let reseller = wanted.reseller.as_ref();
         let resellers = reseller.map_or(Ok(None), |reseller| self.limits(reseller));

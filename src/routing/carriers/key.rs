@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Candidate;
 use crate::types::{AccountId, DocumentId};
 
 /// A gateway: its carrier, and its place in the carrier's list.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct GatewayKey {
     pub account_id: AccountId,
     pub resource_id: DocumentId,

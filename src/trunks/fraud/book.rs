@@ -1,11 +1,12 @@
 //! The subjects, and the verdict of an account and its device or server together.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::subject::{Finding, Seen, Subject};
-use super::{Attempt, Measured, Notice, Settings, countries};
+use super::{Attempt, KnownCountries, Measured, Notice, Settings, countries};
 use crate::types::AccountId;
 
 const CARIBBEAN: &str = "caribbean";
@@ -13,7 +14,11 @@ const CARIBBEAN: &str = "caribbean";
 #[derive(Debug)]
 pub(super) struct Book {
     started: Instant,
+    /// How long was learnt before the start.
+    past: Duration,
     accounts: HashMap<AccountId, Account>,
+    /// Countries that were called for the first time since the start.
+    learnt: u64,
 }
 
 #[derive(Debug, Default)]
@@ -26,7 +31,45 @@ impl Book {
     pub(super) fn new(started: Instant) -> Self {
         Self {
             started,
+            past: Duration::ZERO,
             accounts: HashMap::new(),
+            learnt: 0,
+        }
+    }
+
+    pub(super) const fn learnt(&self) -> u64 {
+        self.learnt
+    }
+
+    pub(super) fn known(&self) -> Vec<KnownCountries> {
+        let mut all = Vec::new();
+        for (id, account) in &self.accounts {
+            let parties = account.parties.iter();
+            let parties = parties.map(|(name, subject)| (Some(name.clone()), subject));
+            for (party, subject) in parties.chain([(None, &account.whole)]) {
+                let countries = subject.countries();
+                if !countries.is_empty() {
+                    all.push(KnownCountries {
+                        account_id: id.clone(),
+                        party,
+                        countries,
+                    });
+                }
+            }
+        }
+        all.sort_unstable_by(|a, b| (&a.account_id, &a.party).cmp(&(&b.account_id, &b.party)));
+        all
+    }
+
+    pub(super) fn recall(&mut self, known: &[KnownCountries], past: Duration) {
+        self.past = past;
+        for one in known {
+            let account = self.accounts.entry(one.account_id.clone()).or_default();
+            let subject = match &one.party {
+                None => &mut account.whole,
+                Some(party) => account.parties.entry(party.clone()).or_default(),
+            };
+            subject.recall(&one.countries);
         }
     }
 
@@ -43,6 +86,7 @@ impl Book {
             country: countries::of(attempt.number, attempt.class == CARIBBEAN),
             now,
             started: self.started,
+            past: self.past,
         };
         let account = self.accounts.entry(attempt.account.clone()).or_default();
         let mut notices = Vec::new();
@@ -66,10 +110,11 @@ impl Book {
         if refused.is_some() {
             return (notices, refused);
         }
-        whole.count(settings, settings.of_account(), &seen);
+        let mut learnt = whole.count(settings, settings.of_account(), &seen);
         if let Some(party) = attempt.party.and_then(|name| account.parties.get_mut(name)) {
-            party.count(settings, settings.of_party(), &seen);
+            learnt |= party.count(settings, settings.of_party(), &seen);
         }
+        self.learnt += u64::from(learnt);
         (notices, None)
     }
 

@@ -17,7 +17,10 @@ mod tests;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::types::{AccountId, CallId};
@@ -116,6 +119,19 @@ pub struct Guard(Arc<Inner>);
 struct Inner {
     settings: Settings,
     book: Mutex<Book>,
+    /// Counts the countries that were called for the first time.
+    learnt: watch::Sender<u64>,
+}
+
+/// Countries that an account, or one device or server of it, has called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownCountries {
+    pub account_id: AccountId,
+    /// None: the account as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party: Option<Box<str>>,
+    /// Calling codes.
+    pub countries: Vec<Box<str>>,
 }
 
 impl Guard {
@@ -125,7 +141,25 @@ impl Guard {
         Self(Arc::new(Inner {
             settings,
             book: Mutex::new(Book::new(now)),
+            learnt: watch::Sender::new(0),
         }))
+    }
+
+    /// All known countries, in order of accounts, devices and servers.
+    #[must_use]
+    pub fn known(&self) -> Vec<KnownCountries> {
+        self.book().known()
+    }
+
+    /// Counts changes of [`Guard::known`].
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.learnt.subscribe()
+    }
+
+    /// Takes in what was known before; `past` is for how long the guard had been learning then.
+    pub fn recall(&self, known: &[KnownCountries], past: Duration) {
+        self.book().recall(known, past);
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -157,7 +191,16 @@ impl Guard {
             return (Vec::new(), None);
         }
         let costly = self.is_costly(attempt.class);
-        self.book().consider(settings, attempt, costly, now)
+        let (notices, verdict, learnt) = {
+            let mut book = self.book();
+            let before = book.learnt();
+            let (notices, verdict) = book.consider(settings, attempt, costly, now);
+            (notices, verdict, book.learnt() > before)
+        };
+        if learnt {
+            self.0.learnt.send_modify(|count| *count += 1);
+        }
+        (notices, verdict)
     }
 
     fn is_costly(&self, class: &str) -> bool {
@@ -204,4 +247,19 @@ fn tell(attempt: &Attempt<'_>, notice: &Notice) {
         limit = notice.limit,
         "fraud guard"
     );
+}
+
+/// How many new countries a call to this number would make.
+#[cfg(test)]
+pub(super) fn new_countries(guard: &Guard, number: &str) -> u32 {
+    let attempt = Attempt {
+        call: &CallId::new("probe").unwrap(),
+        account: &AccountId::new("acme").unwrap(),
+        party: None,
+        class: "international",
+        number,
+    };
+    let (notices, _) = guard.consider(&attempt, Instant::now());
+    let new = notices.iter().filter(|n| n.measure == Measure::NewCountry);
+    new.map(|notice| notice.value).max().unwrap_or(0)
 }

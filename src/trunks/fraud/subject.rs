@@ -43,6 +43,8 @@ pub(super) struct Seen<'a> {
     pub(super) now: Instant,
     /// When the daemon started.
     pub(super) started: Instant,
+    /// How long was learnt before that.
+    pub(super) past: Duration,
 }
 
 impl Subject {
@@ -99,7 +101,10 @@ impl Subject {
         let costly = if seen.costly { self.costly + 1 } else { 0 };
         let known = |country: &str| self.countries.contains(country);
         let learning = Duration::from_secs(u64::from(settings.learn_s));
-        let learns = now.saturating_duration_since(started) < learning;
+        let learnt = now
+            .saturating_duration_since(started)
+            .saturating_add(seen.past);
+        let learns = learnt < learning;
         let new = seen.country.is_some_and(|country| !known(country)) && !learns;
         let countries = if new {
             self.new_countries.count(started, now, HOUR) + 1
@@ -147,8 +152,16 @@ impl Subject {
         may
     }
 
-    /// The call begins.
-    pub(super) fn count(&mut self, settings: &Settings, limits: Limits, seen: &Seen<'_>) {
+    pub(super) fn countries(&self) -> Vec<Box<str>> {
+        self.countries.iter().cloned().collect()
+    }
+
+    pub(super) fn recall(&mut self, countries: &[Box<str>]) {
+        self.countries.extend(countries.iter().cloned());
+    }
+
+    /// The call begins; true: a country was called for the first time.
+    pub(super) fn count(&mut self, settings: &Settings, limits: Limits, seen: &Seen<'_>) -> bool {
         let values = self.values(settings, limits, seen);
         self.calls.add();
         if seen.costly {
@@ -161,8 +174,9 @@ impl Subject {
             {
                 self.new_countries.add();
             }
-            self.countries.insert(Box::from(country));
+            return self.countries.insert(Box::from(country));
         }
+        false
     }
 
     /// The call was refused; true if that was one too many and nothing passes from now on.

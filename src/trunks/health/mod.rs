@@ -12,13 +12,14 @@
 mod arrange;
 mod circuit;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::routing::carriers::{Candidate, ResourceSource};
@@ -49,12 +50,22 @@ impl Default for HealthSettings {
     }
 }
 
-/// An operator's word, which beats the circuit until it is taken back or the daemon starts anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// An operator's word, which beats the circuit until it is taken back, over a restart as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Forced {
     InUse,
     Out,
+}
+
+/// A gateway that an operator has forced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForcedGateway {
+    #[serde(flatten)]
+    pub key: GatewayKey,
+    /// With another server it is another gateway.
+    pub server: Box<str>,
+    pub forced: Forced,
 }
 
 /// One gateway as it stands, for showing.
@@ -95,6 +106,8 @@ pub struct Health(Arc<Inner>);
 struct Inner {
     settings: HealthSettings,
     state: Mutex<Gateways>,
+    /// Counts the operators' words.
+    forced: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -129,6 +142,7 @@ impl Health {
         Self(Arc::new(Inner {
             settings,
             state: Mutex::default(),
+            forced: watch::Sender::new(0),
         }))
     }
 
@@ -226,7 +240,46 @@ impl Health {
         tracing::info!(gateway = %key, ?forced, "the gateway is forced by hand");
         gateway.forced = forced;
         show(&state);
+        drop(state);
+        self.0.forced.send_modify(|count| *count += 1);
         true
+    }
+
+    /// Counts changes of [`Health::forced_gateways`].
+    #[must_use]
+    pub fn forced(&self) -> watch::Receiver<u64> {
+        self.0.forced.subscribe()
+    }
+
+    /// The gateways that are forced, in order.
+    #[must_use]
+    pub fn forced_gateways(&self) -> Vec<ForcedGateway> {
+        let state = self.lock();
+        let forced = state.all.iter().filter_map(|(key, gateway)| {
+            Some(ForcedGateway {
+                key: key.clone(),
+                server: gateway.server.clone(),
+                forced: gateway.forced?,
+            })
+        });
+        let mut forced: Vec<_> = forced.collect();
+        forced.sort_by(|a, b| a.key.cmp(&b.key));
+        forced
+    }
+
+    /// Forces what was forced before the start, where it is the same gateway still.
+    pub fn recall(&self, forced: &[ForcedGateway]) {
+        let mut state = self.lock();
+        for one in forced {
+            let Some(gateway) = state.all.get_mut(&one.key) else {
+                continue;
+            };
+            if gateway.server == one.server {
+                tracing::warn!(gateway = %one.key, forced = ?one.forced, "the gateway is still forced by hand");
+                gateway.forced = Some(one.forced);
+            }
+        }
+        show(&state);
     }
 
     /// All gateways, in order.

@@ -9,7 +9,7 @@ use crate::routing::carriers::{Table, Wanted};
 use crate::routing::numbers::Classifiers;
 use crate::types::{AccountId, DocumentId};
 
-fn source(id: &str, servers: &[&str]) -> ResourceSource {
+pub(in crate::trunks) fn source(id: &str, servers: &[&str]) -> ResourceSource {
     let gateways: Vec<_> = servers
         .iter()
         .map(|server| json!({"server": server}))

@@ -32,7 +32,7 @@ fn take(ledger: &Ledger, number: u32) -> Option<Unit> {
         call: &call,
         account: &acme,
         reseller: None,
-        direction: if number % 3 == 0 {
+        direction: if number.is_multiple_of(3) {
             Direction::Out
         } else {
             Direction::In
