@@ -114,6 +114,7 @@ impl Case {
                 address,
                 from_host: None,
                 trusted: address.is_none() && self.digest.is_none(),
+                server: None,
             },
             caller: &self.caller,
             privacy: self.privacy,

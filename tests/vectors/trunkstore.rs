@@ -179,6 +179,7 @@ impl Played {
                 address: ip.map(|ip| (ip, u16::try_from(port).unwrap())),
                 from_host: None,
                 trusted: inbound && ip.is_none(),
+                server: None,
             },
             caller: &caller,
             privacy: Privacy::default(),
