@@ -2,6 +2,7 @@
 
 use super::change::{Applied, Expect, Revision, Rules};
 use super::core::{Core, Door};
+use super::counts::Moves;
 use super::disk::Batch;
 use super::error::StoreError;
 use super::history::{self, Event};
@@ -69,6 +70,7 @@ fn plan(
     let deletions = disk.holds(keys::DELETED)?;
     let mut stored_now = Vec::with_capacity(prepared.writes.len());
     let mut view = View::new(disk);
+    let mut moves = Moves::default();
     let mut sequence = sequence;
     let mut added: Vec<(&DocumentKey, &PreparedDocument, &IndexEntry)> = Vec::new();
     // All removals come before any addition, so that documents of one change may swap what only one may have.
@@ -91,6 +93,7 @@ fn plan(
             let mine = gone.unique.is_none()
                 || view.payload(&gone.key)?.as_deref() == Some(gone.value.as_slice());
             if mine {
+                moves.goes(&gone.key);
                 view.remove(gone.key.clone());
             }
         }
@@ -118,6 +121,11 @@ fn plan(
                 history::note_deleted(&mut view, &stored, sequence)?;
             }
         }
+        match (old.is_some(), write.is_some()) {
+            (false, true) => moves.comes(&stored),
+            (true, false) => moves.goes(&stored),
+            _ => {}
+        }
         let old_chunks = old.map_or(0, |o| o.chunks);
         write_document(&mut view, &stored, write.as_ref(), old_chunks, revision);
         stored_now.push((key.clone(), revision));
@@ -126,6 +134,10 @@ fn plan(
         if let Some(document) = write {
             let kept =
                 |a: &&IndexEntry| before.iter().any(|b| b.key == a.key && b.value == a.value);
+            let new = |a: &&IndexEntry| !before.iter().any(|b| b.key == a.key);
+            for entry in after.iter().filter(new) {
+                moves.comes(&entry.key);
+            }
             let fresh = after.iter().filter(|a| !kept(a));
             added.extend(fresh.map(|entry| (key, document, entry)));
         }
@@ -144,6 +156,7 @@ fn plan(
             refuse_orphans(&view, key, write.is_some(), prepared.rules)?;
         }
     }
+    moves.write(&mut view)?;
     let mut batch = view.into_batch();
     if !batch.is_empty() {
         batch.insert(

@@ -108,7 +108,10 @@ impl Core {
     pub(super) fn write(&self, batch: &Batch) -> Result<(), StoreError> {
         let written = self.disk.write(batch);
         for key in batch.keys() {
-            if matches!(key.first(), Some(b'l' | b'm' | b'c' | b'r' | b'h' | b'x')) {
+            if matches!(
+                key.first(),
+                Some(b'l' | b'm' | b'c' | b'r' | b'h' | b'x' | b'k')
+            ) {
                 continue;
             }
             self.generations.raise(key);

@@ -1,10 +1,12 @@
 //! What is looked at when a store is opened: every record's checksum, that every document reads, that none is missing or an older version
 //! of itself, and that indexes and documents say the same. Two threads; one pass, no look-ups.
 
+use std::collections::BTreeMap;
+
 use super::digest::{self, Digest};
 use super::disk::Disk;
 use super::error::StoreError;
-use super::{indexes, keys, reads, record};
+use super::{counts, indexes, keys, reads, record};
 use crate::documents::json;
 
 /// How much is looked at.
@@ -32,8 +34,19 @@ pub(super) struct Examined {
 struct Part {
     digest: Digest,
     live: u64,
-    /// Index entries as the documents ask for them, less those that are there.
+    /// Index entries as the documents ask for them, less those that are there; counts too.
     entries: Digest,
+    counts: Counts,
+}
+
+/// Counts as the documents ask for them.
+#[derive(Default)]
+struct Counts {
+    /// Documents come in the order of their accounts: the count that grows at present.
+    growing: Vec<u8>,
+    count: u64,
+    /// Accounts come in any order.
+    below: BTreeMap<Vec<u8>, u64>,
 }
 
 /// A sum of the records that should be, and of those that are: order and place don't matter.
@@ -63,6 +76,34 @@ impl Part {
         }
     }
 
+    fn counted(&mut self, stored: &[u8]) {
+        let counts = &mut self.counts;
+        let same = counts.growing.get(1..).is_some_and(|growing| {
+            let rest = stored.get(1..).and_then(|rest| rest.strip_prefix(growing));
+            rest.is_some_and(|rest| rest.first() == Some(&0))
+        });
+        if !same {
+            self.count_is_whole();
+            self.counts.growing = counts::counted_by(stored).unwrap_or_default();
+        }
+        self.counts.count += 1;
+    }
+
+    fn count_is_whole(&mut self) {
+        let key = std::mem::take(&mut self.counts.growing);
+        let count = std::mem::take(&mut self.counts.count);
+        if !key.is_empty() && count > 0 {
+            self.entry_wanted(&key, &counts::payload(count));
+        }
+    }
+
+    fn counts_are_whole(&mut self) {
+        self.count_is_whole();
+        for (key, count) in std::mem::take(&mut self.counts.below) {
+            self.entry_wanted(&key, &counts::payload(count));
+        }
+    }
+
     fn documents(disk: &Disk, depth: Depth) -> Result<Self, StoreError> {
         let mut part = Self::default();
         for item in disk.raw(keys::DOCUMENTS) {
@@ -73,6 +114,7 @@ impl Part {
                 part.document(disk, &key, payload)?;
             }
         }
+        part.counts_are_whole();
         Ok(part)
     }
 
@@ -92,8 +134,12 @@ impl Part {
             }
         };
         let body = json::object(text).map_err(|e| damaged(format!("not readable: {e}")))?;
+        self.counted(key);
         for entry in indexes::entries_of(&document, &body) {
             self.entry_wanted(&entry.key, &entry.value);
+            if let Some(below) = counts::counted_by(&entry.key) {
+                *self.counts.below.entry(below).or_default() += 1;
+            }
         }
         Ok(())
     }
@@ -101,7 +147,7 @@ impl Part {
     fn others(disk: &Disk) -> Result<Self, StoreError> {
         let mut part = Self::default();
         for tag in (0..=u8::MAX).filter(|tag| [*tag] != *keys::DOCUMENTS) {
-            let is_index = keys::INDEX_TAGS.contains(&tag);
+            let is_index = keys::is_derived(tag);
             for item in disk.raw(&[tag]) {
                 let (key, framed) = item?;
                 part.note(&key, &framed);

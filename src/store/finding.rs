@@ -12,9 +12,9 @@ use super::index_keys::{
     self, API_KEY, CREDENTIALS, DID, MASTER, NAME, RECORD, SERVER_REALM_USER, SERVER_USER, TREE,
     USERNAME,
 };
-use super::indexes::{self, DESCENDANT};
+use super::indexes;
 use super::lookups::Lookup;
-use super::{keys, reads};
+use super::{counts, keys, reads};
 use crate::documents::{Connectivity, DocumentType, NumberRecord, Resource};
 use crate::types::{AccountId, DocumentId};
 
@@ -243,13 +243,13 @@ impl Core {
         Ok(self.servers(&prefix)?.first().cloned())
     }
 
-    fn counted(&self, prefix: &[u8]) -> Result<usize, StoreError> {
-        let mut count = 0;
-        for item in self.disk.prefix(prefix) {
-            item?;
-            count += 1;
-        }
-        Ok(count)
+    fn counted(&self, key: &[u8]) -> Result<usize, StoreError> {
+        let Some(value) = self.disk.read(key)? else {
+            return Ok(0);
+        };
+        let count = counts::number(value.payload());
+        let count = count.and_then(|count| usize::try_from(count).ok());
+        count.ok_or_else(|| StoreError::damaged(keys::describe(key), "it is no number"))
     }
 
     pub(super) fn count(
@@ -257,11 +257,11 @@ impl Core {
         kind: DocumentType,
         account: &AccountId,
     ) -> Result<usize, StoreError> {
-        self.counted(&keys::documents_of(kind, Some(account)))
+        self.counted(&counts::of_kind(kind, account.as_str()))
     }
 
     pub(super) fn descendants_count(&self, of: &AccountId) -> Result<usize, StoreError> {
-        self.counted(&index_keys::under(TREE, &[of.as_str(), DESCENDANT]))
+        self.counted(&counts::below(of.as_str()))
     }
 
     /// Whether any account has this one as its parent.

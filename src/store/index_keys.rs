@@ -275,7 +275,7 @@ mod tests {
     fn every_tag_is_one_index_and_nothing_else() {
         let mut all: Vec<u8> = tags().collect();
         assert_eq!(all, crate::store::keys::INDEX_TAGS);
-        all.extend(b"dclmrhx");
+        all.extend(b"dclmrhxk");
         let count = all.len();
         all.sort_unstable();
         all.dedup();

@@ -9,13 +9,14 @@
 //! r user@realm                      registrations of an address of record
 //! h kind account 0 id 0 count part  history of a document
 //! x slot                            deleted documents whose history is kept, a ring
+//! k kind account                    counts, see `counts`
 //! any other                         index entries, see `index_keys`
 //! ```
 
 use std::ops::Bound;
 
-use super::index_keys;
 pub(super) use super::index_keys::document_of as document_of_index;
+use super::{counts, index_keys};
 use crate::documents::{DocumentKey, DocumentType};
 use crate::types::{AccountId, DocumentId};
 
@@ -32,6 +33,11 @@ pub(super) const DELETED: &[u8] = b"mdeleted";
 pub(super) const INDEX_TAGS: &[u8] = b"RaAnINGPQOMKXTSUHCEWVvJDBFg";
 pub(super) const DOCUMENTS: &[u8] = b"d";
 pub(super) const REGISTRATIONS: &[u8] = b"r";
+
+/// Whether records with this tag say only what documents say, and can be made anew from them.
+pub(super) fn is_derived(tag: u8) -> bool {
+    tag == counts::TAG || INDEX_TAGS.contains(&tag)
+}
 
 /// Can stand in a key: not too long and without the separator.
 pub(super) fn indexable(text: &str) -> bool {
@@ -222,6 +228,7 @@ pub(super) fn describe(key: &[u8]) -> String {
                 b'r' => "registrations of",
                 b'h' => "history of",
                 b'x' => "deleted document",
+                b'k' => "count of",
                 _ => "index entry",
             };
             format!("{what} {}", text.escape_debug())

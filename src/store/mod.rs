@@ -15,6 +15,7 @@ mod change;
 mod committer;
 mod compact;
 mod core;
+mod counts;
 mod digest;
 mod disk;
 mod doubt;

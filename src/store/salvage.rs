@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::backup::{self, Line};
 use super::change::Revision;
+use super::counts;
 use super::digest::{self, Digest};
 use super::disk::{Batch, Disk};
 use super::error::StoreError;
@@ -142,7 +143,7 @@ impl Builder {
                 }
                 Ok(())
             }
-            Some(tag) if keys::INDEX_TAGS.contains(tag) => Ok(()),
+            Some(tag) if keys::is_derived(*tag) => Ok(()),
             _ => self.put(key, Some(payload.to_vec())),
         }
     }
@@ -348,6 +349,14 @@ impl Builder {
         Ok(())
     }
 
+    fn count_documents(&mut self) -> Result<(), StoreError> {
+        self.write()?;
+        for (key, count) in counts::recounted(&self.disk)? {
+            self.put(&key, Some(counts::payload(count)))?;
+        }
+        Ok(())
+    }
+
     fn count(&self) -> Result<(usize, Digest), StoreError> {
         let mut count = 0;
         let mut sum = Digest::default();
@@ -400,6 +409,7 @@ pub(super) fn build(
         builder.sift()?;
     }
     builder.index()?;
+    builder.count_documents()?;
     forget_what_is_there(&mut builder)?;
     if !builder.built.complete {
         builder.sequence = builder.sequence.saturating_add(LEAP);

@@ -1,8 +1,11 @@
 //! Reading everything back, and mending what can be made anew.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::core::Core;
+use super::counts;
 use super::disk::Batch;
 use super::error::StoreError;
 use super::indexes::{self, IndexEntry};
@@ -21,6 +24,12 @@ pub(super) fn verify(core: &Core) -> Result<Vec<String>, StoreError> {
     // Documents and indexes must not move against each other meanwhile.
     let _door = core.door();
     let mut findings = Vec::new();
+    let mut counts = match counts::recounted(&core.disk) {
+        Ok(counts) => Some(counts),
+        // told below
+        Err(StoreError::Damaged { .. }) => None,
+        Err(error) => return Err(error),
+    };
     for item in core.disk.raw(b"") {
         let (key, framed) = match item {
             Ok(item) => item,
@@ -30,6 +39,12 @@ pub(super) fn verify(core: &Core) -> Result<Vec<String>, StoreError> {
             }
         };
         let found = match record::unframe(&key, &framed) {
+            Ok(payload) if key.first() == Some(&counts::TAG) => {
+                let right = counts.as_mut().map(|counts| counts.remove(&*key));
+                let right = right.is_none_or(|right| right == counts::number(payload));
+                let finding = || format!("{}: it is not what there is", keys::describe(&key));
+                (!right).then(finding).into_iter().collect()
+            }
             Ok(payload) => record_findings(core, &key, payload)?,
             Err(error) => vec![error.to_string()],
         };
@@ -38,6 +53,10 @@ pub(super) fn verify(core: &Core) -> Result<Vec<String>, StoreError> {
             findings.push("and more; the rest was not read".to_owned());
             break;
         }
+    }
+    let missing = counts.iter().flat_map(BTreeMap::keys);
+    if findings.is_empty() {
+        findings.extend(missing.map(|key| format!("{}: it is missing", keys::describe(key))));
     }
     Ok(findings)
 }
@@ -190,8 +209,27 @@ pub(super) fn rebuild(core: &Core) -> Result<(), StoreError> {
         }
     }
     write(core, &mut batch)?;
+    recount(core, &mut batch)?;
     core.generations.raise_all();
     core.disk.flush()
+}
+
+fn recount(core: &Core, batch: &mut Batch) -> Result<(), StoreError> {
+    let mut wanted = counts::recounted(&core.disk)?;
+    for item in core.disk.raw(&[counts::TAG]) {
+        let (key, framed) = item?;
+        let found = record::unframe(&key, &framed).ok();
+        let found = found.and_then(counts::number);
+        match wanted.remove(&*key) {
+            Some(count) if found == Some(count) => {}
+            count => {
+                batch.insert(key.to_vec(), count.map(counts::payload));
+            }
+        }
+    }
+    let missing = wanted.into_iter();
+    batch.extend(missing.map(|(key, count)| (key, Some(counts::payload(count)))));
+    write(core, batch)
 }
 
 fn write_if_full(core: &Core, batch: &mut Batch) -> Result<(), StoreError> {

@@ -23,7 +23,7 @@ use super::keys;
 use crate::documents::{DocumentKey, DocumentType};
 
 /// Counts the changes of what documents stand for. A store that was written under another number gets its indexes made anew.
-pub(super) const VERSION: u64 = 2;
+pub(super) const VERSION: u64 = 3;
 
 /// The realm that an account or a device names, as indexes compare it.
 pub(super) fn realm_of(kind: DocumentType, body: &Map<String, Value>) -> Option<String> {

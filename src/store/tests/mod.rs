@@ -1,6 +1,7 @@
 //! The store as a whole, from inside: what its clients rely on.
 
 mod coherence;
+mod counting;
 mod exchange;
 mod history;
 mod lists;
