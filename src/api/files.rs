@@ -112,6 +112,14 @@ impl Files {
         Ok(bytes.map(Bytes::from))
     }
 
+    /// Whether there is a file still, or a copy of it.
+    pub async fn has(&self, account: &AccountId, attachment: &Attachment) -> bool {
+        let path = self.path(account, &attachment.file);
+        let saved = folder_of_account(&self.saved, account).join(attachment.file.as_str());
+        let there = tokio::task::spawn_blocking(move || path.exists() || saved.exists());
+        there.await.unwrap_or(false)
+    }
+
     /// Removes the file of a document that is gone or has another now.
     pub async fn forget(&self, account: &AccountId, attachment: &Attachment) {
         let path = self.path(account, &attachment.file);

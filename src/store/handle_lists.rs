@@ -35,6 +35,27 @@ impl Store {
         self.core().page(kind, account, from, ascending)
     }
 
+    /// Messages that lie in a mailbox (their `vmbox_id`), by id: those in the folder `deleted`, or all others. As [`Store::page`] otherwise.
+    #[must_use]
+    pub fn messages(
+        &self,
+        account: &AccountId,
+        vmbox: &str,
+        deleted: bool,
+        from: Option<&[u8]>,
+        ascending: bool,
+    ) -> Rows<'_> {
+        let core = self.core();
+        core.messages(account, vmbox, deleted, from, ascending)
+    }
+
+    /// Messages in a mailbox that are not in the folder `deleted`.
+    /// # Errors
+    /// The disk, or a damaged record.
+    pub fn message_count(&self, account: &AccountId, vmbox: &str) -> Result<usize, StoreError> {
+        self.core().message_count(account, vmbox)
+    }
+
     /// Accounts below one, by name. What is below what, the private field `pvt_tree` says: ids of the ancestors, topmost first.
     #[must_use]
     pub fn accounts(
@@ -47,14 +68,14 @@ impl Store {
         self.core().below(tree, of, from, ascending)
     }
 
-    /// Documents of a kind in an account.
+    /// Documents of a kind in an account; one look-up.
     /// # Errors
     /// The disk, or a damaged record.
     pub fn count(&self, kind: DocumentType, account: &AccountId) -> Result<usize, StoreError> {
         self.core().count(kind, account)
     }
 
-    /// Accounts below one, all levels.
+    /// Accounts below one, all levels; one look-up.
     /// # Errors
     /// The disk, or a damaged record.
     pub fn descendants_count(&self, of: &AccountId) -> Result<usize, StoreError> {

@@ -82,6 +82,7 @@ pub(super) const RECORD: u8 = b'n';
 pub(super) const MAILBOX: u8 = b'B';
 pub(super) const CONFERENCE: u8 = b'F';
 pub(super) const GATEWAY: u8 = b'g';
+pub(super) const MESSAGE: u8 = b'Y';
 
 const LAYOUTS: &[Layout] = &[
     // R realm -> owner
@@ -143,6 +144,8 @@ const LAYOUTS: &[Layout] = &[
     shared(CONFERENCE, DocumentType::Conference, 0, 2, Some(2)),
     // g server, account, id
     shared(GATEWAY, DocumentType::Resource, 1, 2, None),
+    // Y account, mailbox's id, deleted or not, id
+    shared(MESSAGE, DocumentType::VoicemailMessage, 0, 3, None),
 ];
 
 fn layout(key: &[u8]) -> Option<&'static Layout> {

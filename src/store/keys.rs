@@ -30,7 +30,7 @@ pub(super) const INDEXES: &[u8] = b"mindexes";
 /// How many documents were deleted whose history was kept.
 pub(super) const DELETED: &[u8] = b"mdeleted";
 /// The tags of all index entries.
-pub(super) const INDEX_TAGS: &[u8] = b"RaAnINGPQOMKXTSUHCEWVvJDBFg";
+pub(super) const INDEX_TAGS: &[u8] = b"RaAnINGPQOMKXTSUHCEWVvJDBFgY";
 pub(super) const DOCUMENTS: &[u8] = b"d";
 pub(super) const REGISTRATIONS: &[u8] = b"r";
 

@@ -55,6 +55,35 @@ impl Core {
         self.listed(prefix, from, ascending)
     }
 
+    pub(super) fn messages(
+        &self,
+        account: &AccountId,
+        vmbox: &str,
+        deleted: bool,
+        from: Option<&[u8]>,
+        ascending: bool,
+    ) -> Rows<'_> {
+        let prefix = indexes::lies_in(account.as_str(), vmbox, deleted);
+        self.listed(prefix, from, ascending)
+    }
+
+    /// Messages of a box that are not deleted; reads their keys only.
+    pub(super) fn message_count(
+        &self,
+        account: &AccountId,
+        vmbox: &str,
+    ) -> Result<usize, StoreError> {
+        let mut count = 0;
+        for item in self
+            .disk
+            .raw(&indexes::lies_in(account.as_str(), vmbox, false))
+        {
+            item?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
     fn page_by_id(
         &self,
         kind: DocumentType,

@@ -17,7 +17,7 @@ pub struct DocumentChange {
     pub author: Option<Author>,
     pub created: bool,
     pub deleted: bool,
-    /// Empty for a delete.
+    /// Of a delete everything that was there.
     pub fields: Vec<FieldChange>,
 }
 
@@ -48,7 +48,8 @@ impl Store {
         let mut found = Vec::new();
         for entry in self.history(key, limit)? {
             let fields = match (&entry.before, &after) {
-                (_, None) => Vec::new(),
+                (None, None) => Vec::new(),
+                (Some(before), None) => field_changes(before, &Map::new()),
                 (None, Some(after)) => field_changes(&Map::new(), after),
                 (Some(before), Some(after)) => field_changes(before, after),
             };

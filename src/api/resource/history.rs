@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::public::private;
 use super::save::store;
 use super::{Draft, StoredResource, matches, public, remove, revision};
+use crate::api::files::{ATTACHMENT, Attachment};
 use crate::api::reply::{Outcome, Refusal, Reply, unreadable};
 use crate::api::request::{Asked, Request};
 use crate::api::routes::{Access, Gives, On, Routes};
@@ -16,6 +17,9 @@ use crate::store::{Author, DocumentChange, HistoryEntry, Revision};
 /// Writes that are shown.
 const SHOWN: usize = 200;
 
+/// Makes the parameter of a path the id of a document, where it is not that already.
+pub type Named = fn(Asked) -> Result<Asked, Refusal>;
+
 impl StoredResource {
     /// Gives items their history, and a way back in it; [`StoredResource::routes`] does so, too.
     pub fn history_routes(
@@ -24,11 +28,22 @@ impl StoredResource {
         item: &'static str,
         parameter: &'static str,
     ) {
-        self.history_shown(routes, item, parameter);
+        self.history_routes_of(routes, item, parameter, Ok);
+    }
+
+    /// The same for paths with another name of the document than its id.
+    pub fn history_routes_of(
+        &'static self,
+        routes: &mut Routes,
+        item: &'static str,
+        parameter: &'static str,
+        named: Named,
+    ) {
+        self.history_shown_of(routes, item, parameter, named);
         routes.below(item, "history/{sequence}").post(
             On::new(
                 "Make it what it was after one of its changes",
-                move |asked| async move { undo(self, asked, parameter).await },
+                move |asked| async move { undo(self, named(asked)?, parameter).await },
             )
             .access(self.historians())
             .gives(Gives::Item(self.schema)),
@@ -50,9 +65,20 @@ impl StoredResource {
         item: &'static str,
         parameter: &'static str,
     ) {
+        self.history_shown_of(routes, item, parameter, Ok);
+    }
+
+    /// The same for paths with another name of the document than its id.
+    pub fn history_shown_of(
+        &'static self,
+        routes: &mut Routes,
+        item: &'static str,
+        parameter: &'static str,
+        named: Named,
+    ) {
         routes.below(item, "history").get(
             On::new("Who changed it, when and how", move |asked| async move {
-                told(self, asked, parameter).await
+                told(self, named(asked)?, parameter).await
             })
             .access(self.historians())
             .gives(Gives::Rows),
@@ -174,7 +200,13 @@ async fn undo(resource: &StoredResource, asked: Asked, parameter: &str) -> Outco
     match (then, now) {
         (None, None) => Err(unknown()),
         (None, Some(_)) => remove(resource, asked, parameter).await,
-        (Some(body), before) => {
+        (Some(mut body), before) => {
+            if let Some(attachment) = Attachment::of(&body)
+                && !asked.context.files.has(&key.account, &attachment).await
+            {
+                // the file went with the document, or with the next upload
+                body.shift_remove(ATTACHMENT);
+            }
             let draft = Draft {
                 key,
                 before,

@@ -18,6 +18,12 @@ const ID: &str = "limits";
 const TRIES: usize = 20;
 
 pub(super) fn routes(routes: &mut Routes) {
+    LIMITS.history_shown_of(routes, "/accounts/{account}/limits", "limits", |asked| {
+        // the path does not say it, as there is one
+        let mut request = Request::clone(&asked);
+        request.parameters.push(("limits", ID.to_owned()));
+        Ok(Asked::new(request))
+    });
     routes
         .at("/accounts/{account}/limits")
         .get(

@@ -76,6 +76,7 @@ fn add(
     resource: &'static StoredResource,
     [all, item, raw, languages, language, prompts, prompt]: [&'static str; 7],
 ) {
+    resource.history_routes_of(routes, item, "media", |asked| Ok(by_id(asked)));
     let reads = |on: On| on.access(resource.read);
     let writes = |on: On| on.access(resource.write);
     routes

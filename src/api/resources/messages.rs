@@ -117,10 +117,6 @@ fn found(asked: &Request) -> Result<Stored, Refusal> {
     Ok(stored)
 }
 
-fn folder_of(body: &Map<String, Value>) -> &str {
-    body.get("folder").and_then(Value::as_str).unwrap_or("new")
-}
-
 /// Those that are deleted are listed only to who asks for them.
 async fn listed(asked: Asked) -> Outcome {
     let vmbox = asked.document(DocumentType::Vmbox, "vmbox")?;
@@ -128,10 +124,6 @@ async fn listed(asked: Asked) -> Outcome {
     let deleted = asked.query.last("filter_folder") == Some("deleted");
     let owner = asked.owner();
     let summary = move |_: &Request, row: &Row<'_>| {
-        let here = row.body.get(BOX).and_then(Value::as_str) == Some(vmbox.as_str());
-        if !here || (folder_of(row.body) == "deleted") != deleted {
-            return Ok(None);
-        }
         let fields = [
             "folder",
             "caller_id_name",
@@ -148,10 +140,9 @@ async fn listed(asked: Asked) -> Outcome {
         }
         Ok(Some(shown))
     };
-    let kind = DocumentType::VoicemailMessage;
     list(
         &asked,
-        move |store, from, ascending| store.page(kind, &owner, from, ascending),
+        move |store, from, ascending| store.messages(&owner, &vmbox, deleted, from, ascending),
         summary,
     )
     .await
@@ -259,16 +250,12 @@ async fn in_box(asked: &Asked, vmbox: String) -> Result<Vec<String>, Refusal> {
     let asked = Asked::clone(asked);
     let read = tokio::task::spawn_blocking(move || {
         let kind = DocumentType::VoicemailMessage;
-        let mut ids = Vec::new();
-        for row in asked.context.store.page(kind, &asked.owner(), None, true) {
-            let (_, stored) = row.map_err(|error| of_store(kind, error))?;
-            let body = &stored.document.body;
-            let here = body.get(BOX).and_then(Value::as_str) == Some(vmbox.as_str());
-            if here && folder_of(body) != "deleted" {
-                ids.push(stored.document.key.id.as_str().to_owned());
-            }
-        }
-        Ok(ids)
+        let store = &asked.context.store;
+        let rows = store.messages(&asked.owner(), &vmbox, false, None, true);
+        let id = |stored: Stored| stored.document.key.id.as_str().to_owned();
+        let ids = rows.map(|row| row.map(|(_, stored)| id(stored)));
+        ids.collect::<Result<Vec<_>, _>>()
+            .map_err(|error| of_store(kind, error))
     });
     read.await
         .unwrap_or_else(|_| Err(Refusal::unspecified_fault()))

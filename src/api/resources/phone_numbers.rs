@@ -48,6 +48,7 @@ pub(super) fn routes(routes: &mut Routes) {
         .at(ALL)
         .get(On::new("List the account's numbers", all));
     let item = |on: On| on.gives(Gives::Item("phone_numbers"));
+    NUMBERS.history_shown_of(routes, ITEM, "number", |asked| canonical(&asked));
     routes
         .at(ITEM)
         .get(item(On::new("Fetch a number", |asked| async move {

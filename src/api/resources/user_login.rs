@@ -38,6 +38,8 @@ pub(super) fn rules(request: &Request, draft: &mut Draft) -> Result<(), Refusal>
                 .insert("username".to_owned(), name.as_str().into());
             remember(request, draft, &name, &password);
         }
+        // An undo brings the digests of then, which clients can't.
+        (Some(_), None) if brings_credentials(draft) => {}
         (Some(name), None) if before.as_deref() != Some(name.as_str()) => {
             let message = "The password must be provided when creating / updating the user name";
             draft.fault("password", "required", message);
@@ -48,6 +50,15 @@ pub(super) fn rules(request: &Request, draft: &mut Draft) -> Result<(), Refusal>
         }
     }
     Ok(())
+}
+
+/// Whether digests come with the document that are not those of the one before.
+fn brings_credentials(draft: &Draft) -> bool {
+    let brought = draft.private.get(CREDENTIALS);
+    let before = draft.before.as_ref();
+    let before = before.and_then(|before| before.document.body.get(CREDENTIALS));
+    let some = |kept: &Value| kept.as_array().is_some_and(|kept| !kept.is_empty());
+    brought.is_some_and(some) && brought != before
 }
 
 fn remember(request: &Request, draft: &mut Draft, name: &str, password: &str) {

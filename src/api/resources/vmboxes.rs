@@ -31,17 +31,6 @@ fn summary(asked: &Request, row: &Row<'_>) -> Result<Option<Value>, Refusal> {
 
 /// Messages of a box that are not deleted.
 fn messages(asked: &Request, vmbox: &str) -> Result<usize, Refusal> {
-    let (store, owner) = (&asked.context.store, asked.owner());
-    let kind = DocumentType::VoicemailMessage;
-    if store.count(kind, &owner).map_err(unreadable)? == 0 {
-        return Ok(0);
-    }
-    let mut count = 0;
-    for row in store.page(kind, &owner, None, true) {
-        let (_, stored) = row.map_err(unreadable)?;
-        let text = |name: &str| stored.document.body.get(name).and_then(Value::as_str);
-        let here = text("vmbox_id") == Some(vmbox) && text("folder") != Some("deleted");
-        count += usize::from(here);
-    }
-    Ok(count)
+    let count = asked.context.store.message_count(&asked.owner(), vmbox);
+    count.map_err(unreadable)
 }

@@ -16,6 +16,8 @@ use serde_json::{Map, Value};
 
 pub(super) use account::{CHILD, DESCENDANT, normal_name};
 pub(super) use callflow::{inline_patterns, patterns_of};
+pub(super) use others::lies_in;
+
 pub(super) use entry::{IndexEntry, Rivals, Unique};
 
 use super::index_keys::{self, ORDER};
@@ -69,10 +71,10 @@ pub(super) fn entries_of(key: &DocumentKey, body: &Map<String, Value>) -> Vec<In
         DocumentType::Vmbox => others::vmbox(key, body, &mut entries),
         DocumentType::Conference => others::conference(key, body, &mut entries),
         DocumentType::Recording => others::recording(key, body, &mut entries),
+        DocumentType::VoicemailMessage => others::message(key, body, &mut entries),
         DocumentType::Limits
         | DocumentType::Menu
         | DocumentType::TemporalRule
-        | DocumentType::VoicemailMessage
         | DocumentType::Media
         | DocumentType::Directory
         | DocumentType::List

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::entry::{IndexEntry, Rivals};
-use super::fields::{digits, objects, parse_ip, sort_text, strings, text};
+use super::fields::{digits, objects, parse_ip, sort_text, strings, text, word};
 use crate::documents::DocumentKey;
-use crate::store::index_keys::{self, CONFERENCE, GATEWAY, MAILBOX, RECORD};
+use crate::store::index_keys::{self, CONFERENCE, GATEWAY, MAILBOX, MESSAGE, RECORD};
 use crate::store::keys;
 
 pub(super) fn vmbox(key: &DocumentKey, body: &Map<String, Value>, entries: &mut Vec<IndexEntry>) {
@@ -67,6 +67,21 @@ pub(super) fn resource(
         let entry = index_keys::entry(GATEWAY, &[&ip, account, id]);
         let field = format!("gateways.{index}.server");
         entries.push(IndexEntry::by_rule(entry, field, ip, vec![rivals]));
+    }
+}
+
+/// What the keys of a mailbox's messages begin with, those that are deleted apart.
+pub(in crate::store) fn lies_in(account: &str, vmbox: &str, deleted: bool) -> Vec<u8> {
+    let state = if deleted { "1" } else { "0" };
+    index_keys::under(MESSAGE, &[account, vmbox, state])
+}
+
+pub(super) fn message(key: &DocumentKey, body: &Map<String, Value>, entries: &mut Vec<IndexEntry>) {
+    let deleted = text(body, &["folder"]) == Some("deleted");
+    if let Some(vmbox) = word(body, &["vmbox_id"]) {
+        let mut place = lies_in(key.account.as_str(), vmbox, deleted);
+        place.extend_from_slice(key.id.as_str().as_bytes());
+        entries.push(IndexEntry::shared(place));
     }
 }
 

@@ -119,3 +119,36 @@ fn wrong_counts_are_found_and_a_start_mends_them() {
     sound(&store);
     assert_eq!(devices(&store), 2);
 }
+
+#[test]
+fn a_mailbox_lists_its_own_messages_only() {
+    let store = filled();
+    let message = |name: &str, vmbox: &str, folder: &str| {
+        let body = json!({"vmbox_id": vmbox, "folder": folder});
+        put(DocumentType::VoicemailMessage, "acc", name, body)
+    };
+    let writes = vec![
+        message("m1", "one", "new"),
+        message("m2", "two", "new"),
+        message("m3", "one", "saved"),
+        message("m4", "one", "deleted"),
+        put(DocumentType::VoicemailMessage, "acc", "m5", json!({})),
+    ];
+    apply(&store, writes).unwrap();
+    let ids = |vmbox: &str, deleted: bool, from: Option<&[u8]>, ascending: bool| {
+        let rows = store.messages(&account_id("acc"), vmbox, deleted, from, ascending);
+        let ids = rows.map(|row| row.unwrap().1.document.key.id.as_str().to_owned());
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(ids("one", false, None, true), "m1 m3");
+    assert_eq!(ids("one", false, None, false), "m3 m1");
+    assert_eq!(ids("one", false, Some(b"m2"), true), "m3");
+    assert_eq!(ids("one", true, None, true), "m4");
+    assert_eq!(ids("two", false, None, true), "m2");
+    let count = |vmbox: &str| store.message_count(&account_id("acc"), vmbox).unwrap();
+    assert_eq!((count("one"), count("two"), count("three")), (2, 1, 0));
+    apply(&store, vec![message("m1", "one", "deleted")]).unwrap();
+    assert_eq!(ids("one", true, None, true), "m1 m4");
+    assert_eq!(count("one"), 1);
+    sound(&store);
+}
