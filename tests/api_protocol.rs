@@ -13,6 +13,8 @@ mod api_daemon;
 mod api_support;
 #[path = "api_protocol/documents.rs"]
 mod documents;
+#[path = "api_protocol/misspelt.rs"]
+mod misspelt;
 
 use api_daemon::Daemon;
 use api_support::{Client, json};

@@ -86,8 +86,25 @@ fn envelope() -> Value {
             "page_size": {"type": "integer", "description": "Rows of this page."},
             "start_key": {"type": "string"},
             "next_start_key": {"type": "string", "description": "start_key of the next page; absent on the last one."},
+            "warnings": warnings(),
         },
         "required": ["data", "status", "request_id", "node", "timestamp"],
+    })
+}
+
+fn warnings() -> Value {
+    json!({
+        "description": "Members of the data that no schema knows and that are probably misspelt; they were kept.",
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "field": {"type": "string", "description": "Dotted path, as it was sent."},
+                "message": {"type": "string"},
+                "nearest": {"type": "string", "description": "Dotted path of what was probably meant."},
+            },
+            "required": ["field", "message", "nearest"],
+        },
     })
 }
 
@@ -105,6 +122,7 @@ fn error() -> Value {
             "request_id": {"type": "string"},
             "node": {"type": "string"},
             "timestamp": {"type": "string"},
+            "warnings": warnings(),
         },
         "required": ["data", "status", "error", "message", "request_id", "node", "timestamp"],
     })

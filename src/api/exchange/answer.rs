@@ -159,6 +159,7 @@ impl Known {
             closing.auth_token = Some(token);
         }
         closing.revision = revision.as_deref();
+        closing.warnings = &reply.warnings;
         if let Some(paging) = &reply.paging {
             closing.page(paging);
         }
@@ -200,6 +201,7 @@ impl Known {
             let mut closing = self.closing(context, "error");
             closing.message = Some(refusal.message());
             closing.error = Some(status.as_str());
+            closing.warnings = refusal.warnings();
             let timestamp = time::iso();
             closing.timestamp = &timestamp;
             let text = reply::write(&written(refusal.data()), &closing, self.pretty);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Paging;
+use super::{Paging, Warning};
 
 /// What stands around the data.
 #[derive(Debug, Default, Clone, Serialize)]
@@ -31,6 +31,8 @@ pub struct Closing<'a> {
     pub timestamp: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
+    #[serde(skip_serializing_if = "<[Warning]>::is_empty")]
+    pub warnings: &'a [Warning],
 }
 
 /// The rate bucket.

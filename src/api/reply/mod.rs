@@ -6,6 +6,7 @@ mod envelope;
 mod faults;
 mod headers;
 mod refusal;
+mod warning;
 
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -18,6 +19,7 @@ pub use envelope::{Closing, Tokens, write};
 pub use faults::{of_store, unreadable};
 pub use headers::cors;
 pub use refusal::Refusal;
+pub use warning::Warning;
 
 /// What a handler brings about.
 pub type Outcome = Result<Reply, Refusal>;
@@ -56,6 +58,8 @@ pub struct Reply {
     /// A token that was just issued.
     pub auth_token: Option<String>,
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Members of what was sent that are probably misspelt.
+    pub warnings: Vec<Warning>,
     /// What the audit log says about it.
     pub audit: Audit,
 }
@@ -81,6 +85,7 @@ impl Reply {
             paging: None,
             auth_token: None,
             headers: Vec::new(),
+            warnings: Vec::new(),
             audit: Audit::default(),
         }
     }

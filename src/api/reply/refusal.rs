@@ -6,6 +6,7 @@ use hyper::StatusCode;
 use hyper::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
 use serde_json::{Map, Value, json};
 
+use super::Warning;
 use crate::documents::schema::FieldError;
 
 /// Why something was not done, as the client reads it.
@@ -18,6 +19,7 @@ struct Told {
     message: Cow<'static, str>,
     data: Value,
     headers: Vec<(HeaderName, HeaderValue)>,
+    warnings: Vec<Warning>,
 }
 
 impl Refusal {
@@ -28,6 +30,7 @@ impl Refusal {
             message: message.into(),
             data,
             headers: Vec::new(),
+            warnings: Vec::new(),
         }))
     }
 
@@ -271,6 +274,17 @@ impl Refusal {
     #[must_use]
     pub fn data(&self) -> &Value {
         &self.0.data
+    }
+
+    #[must_use]
+    pub fn with_warnings(mut self, warnings: Vec<Warning>) -> Self {
+        self.0.warnings = warnings;
+        self
+    }
+
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.0.warnings
     }
 
     #[must_use]

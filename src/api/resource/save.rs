@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::public::{private, storable};
 use super::{Draft, Saved, StoredResource, matches, merged, public, revision, shown};
-use crate::api::reply::{Audit, Outcome, Refusal, Reply, of_store, unreadable};
+use crate::api::reply::{Audit, Outcome, Refusal, Reply, Warning, of_store, unreadable};
 use crate::api::request::{Asked, Request};
 use crate::api::time;
 use crate::documents::{Document, DocumentKey, DocumentType, schema};
@@ -107,6 +107,7 @@ pub(super) async fn store(resource: &StoredResource, asked: &Asked, mut draft: D
     draft.body.shift_remove("id");
     (resource.normalise)(asked, &mut draft.body);
     let sent = std::mem::take(&mut draft.body);
+    let warnings = warnings(resource, &sent);
     match schema::accept(resource.schema, sent.clone()) {
         Ok(accepted) => draft.body = accepted,
         Err(faults) => {
@@ -116,7 +117,7 @@ pub(super) async fn store(resource: &StoredResource, asked: &Asked, mut draft: D
     }
     (resource.rules)(asked, &mut draft)?;
     if !draft.faults.is_empty() {
-        return Err(Refusal::invalid(draft.faults));
+        return Err(Refusal::invalid(draft.faults).with_warnings(warnings));
     }
     stamp(asked, &mut draft);
     let Draft {
@@ -155,13 +156,20 @@ pub(super) async fn store(resource: &StoredResource, asked: &Asked, mut draft: D
         document,
         revision: new,
     };
-    let reply = written(resource, asked, before.as_ref(), &after)?;
+    let mut reply = written(resource, asked, before.as_ref(), &after)?;
+    reply.warnings = warnings;
     let saved = Saved {
         before,
         after: Some(after),
     };
     (resource.saved)(Asked::clone(asked), saved).await;
     Ok(reply)
+}
+
+/// Unknown members are kept (API specification 5.2), so a misspelt one is no error: but whoever sent it ought to know.
+fn warnings(resource: &StoredResource, sent: &Map<String, Value>) -> Vec<Warning> {
+    let found = schema::misspelt(resource.schema, sent).into_iter();
+    found.map(Warning::from).collect()
 }
 
 fn written(

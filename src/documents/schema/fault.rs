@@ -26,6 +26,12 @@ pub struct FieldError {
     pub body: Map<String, Value>,
 }
 
+/// A path as the API names it: a dot inside a key is `%2E`.
+pub(super) fn dotted(path: &[String]) -> String {
+    let keys: Vec<String> = path.iter().map(|key| key.replace('.', "%2E")).collect();
+    keys.join(".")
+}
+
 impl FieldError {
     /// An error that no schema tells: `field` is a dotted path already.
     #[must_use]
@@ -108,16 +114,11 @@ impl Fault {
     }
 
     pub(super) fn field_error(mut self) -> FieldError {
-        let keys: Vec<String> = self
-            .path
-            .iter()
-            .map(|key| key.replace('.', "%2E"))
-            .collect();
         // the operator's words serve where the clients' table has none
         let words = Value::String(self.expected);
         self.body.entry("message").or_insert(words);
         FieldError {
-            field: keys.join("."),
+            field: dotted(&self.path),
             code: self.code,
             body: self.body,
         }

@@ -111,6 +111,28 @@ fn node_faults(
     }
 }
 
+/// Goes through the `data` of all nodes: its module, itself, and its path. Nodes deeper than a flow may be are left out.
+pub(super) fn each_data(
+    flow: &Value,
+    mut visit: impl FnMut(&str, &Map<String, Value>, Vec<String>),
+) {
+    let mut nodes = vec![(flow, vec!["flow".to_owned()], 1_usize)];
+    while let Some((node, at, depth)) = nodes.pop() {
+        let text = node.get("module").and_then(Value::as_str);
+        let data = node.get("data").and_then(Value::as_object);
+        if let (Some(module), Some(data)) = (text, data) {
+            visit(module, data, below(&at, "data"));
+        }
+        if let Some(children) = node.get("children").and_then(Value::as_object)
+            && depth < FLOW_DEPTH_MAX
+        {
+            let at = below(&at, "children");
+            let children = children.iter().rev();
+            nodes.extend(children.map(|(key, child)| (child, below(&at, key), depth + 1)));
+        }
+    }
+}
+
 /// Every node gets the `data` that it lacks.
 pub(super) fn fill(flow: &mut Value) {
     let mut nodes = vec![flow];

@@ -4,6 +4,7 @@ mod accept;
 mod catalogue;
 mod fault;
 mod flow;
+mod misspelt;
 mod nearest;
 mod shape;
 
@@ -17,6 +18,7 @@ pub use accept::accept;
 pub use catalogue::{names, served, text};
 pub use fault::{FieldError, Violation};
 pub use flow::{FLOW_BYTES_MAX, FLOW_DEPTH_MAX};
+pub use misspelt::{Misspelt, misspelt};
 
 /// Whose rules hold: imports may bring more than the API takes (see `catalogue`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,8 @@ use regex::Regex;
 use serde_json::{Map, Number, Value};
 
 use super::catalogue::FLOW;
+use super::misspelt::Misspelt;
+use super::nearest::nearest;
 
 /// Beside a property: the name of its newer twin. Each takes the other's value; the twin's counts when they differ.
 const TWIN: &str = "x-twin";
@@ -31,6 +33,21 @@ struct Shape {
     patterns: Vec<(Regex, usize)>,
     others: Option<usize>,
     items: Option<usize>,
+}
+
+impl Shape {
+    /// The shape of a member.
+    fn below(&self, name: &str) -> Option<usize> {
+        let matching = || {
+            self.patterns
+                .iter()
+                .find(|(pattern, _)| pattern.is_match(name))
+        };
+        let known = self.properties.get(name).copied();
+        known
+            .or_else(|| matching().map(|(_, below)| *below))
+            .or(self.others)
+    }
 }
 
 /// The shapes of all schemas; they refer to one another by position, as schemas do by name and in circles.
@@ -126,6 +143,59 @@ impl Shapes {
         }
     }
 
+    /// Adds the members that no schema knows and that are near to one that is known and was not sent.
+    pub(super) fn misspelt(
+        &self,
+        name: &str,
+        body: &Map<String, Value>,
+        path: &[String],
+        found: &mut Vec<Misspelt>,
+    ) {
+        if let Some(at) = self.names.get(&format!("{name}#")) {
+            self.misspelt_members(*at, body, path, found);
+        }
+    }
+
+    fn misspelt_members(
+        &self,
+        at: usize,
+        members: &Map<String, Value>,
+        path: &[String],
+        found: &mut Vec<Misspelt>,
+    ) {
+        let Some(shape) = self.shape(at) else {
+            return;
+        };
+        for (name, value) in members {
+            let path: Vec<String> = path.iter().chain([name]).cloned().collect();
+            match shape.below(name) {
+                Some(below) => self.misspelt_below(below, value, &path, found),
+                None => {
+                    let absent = shape.properties.keys().map(String::as_str);
+                    let absent = absent.filter(|known| !members.contains_key(*known));
+                    found.extend(nearest(name, absent).map(|meant| Misspelt::new(&path, meant)));
+                }
+            }
+        }
+    }
+
+    fn misspelt_below(&self, at: usize, value: &Value, path: &[String], found: &mut Vec<Misspelt>) {
+        match value {
+            Value::Object(members) => self.misspelt_members(at, members, path, found),
+            Value::Array(items) => {
+                let Some(below) = self.shape(at).and_then(|shape| shape.items) else {
+                    return;
+                };
+                for (index, item) in items.iter().enumerate() {
+                    let path: Vec<String> =
+                        path.iter().cloned().chain([index.to_string()]).collect();
+                    self.misspelt_below(below, item, &path, found);
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn shape(&self, at: usize) -> Option<&Shape> {
         let mut shape = self.shapes.get(at)?;
         while let Some(target) = shape.target {
@@ -185,17 +255,7 @@ impl Shapes {
             }
         }
         for (name, value) in members.iter_mut() {
-            let matching = || {
-                shape
-                    .patterns
-                    .iter()
-                    .find(|(pattern, _)| pattern.is_match(name))
-            };
-            let known = shape.properties.get(name).copied();
-            let known = known
-                .or_else(|| matching().map(|(_, below)| *below))
-                .or(shape.others);
-            if let Some(below) = known {
+            if let Some(below) = shape.below(name) {
                 self.value(below, value);
             }
         }
