@@ -9,6 +9,7 @@ use super::history::{self, Event};
 use super::index_keys::{self, TREE};
 use super::indexes::{self, IndexEntry};
 use super::prepare::{Prepared, PreparedDocument};
+use super::unique::Clashes;
 use super::view::View;
 use super::{keys, log, reads, record, unique};
 use crate::documents::{DocumentKey, DocumentType};
@@ -142,16 +143,25 @@ fn plan(
             added.extend(fresh.map(|entry| (key, document, entry)));
         }
     }
+    let mut clashes = Clashes::default();
     for (key, _, entry) in &added {
-        if checks == Checks::Here {
-            unique::refuse_taken(&view, key, entry, prepared.rules)?;
+        let free = match checks {
+            Checks::Here => {
+                let checked = unique::refuse_taken(&view, key, entry, prepared.rules);
+                clashes.gather(checked)?
+            }
+            Checks::Made => true,
+        };
+        if free {
+            view.put(entry.key.clone(), entry.value.clone());
         }
-        view.put(entry.key.clone(), entry.value.clone());
     }
     if checks == Checks::Here {
         for (key, document, entry) in &added {
-            unique::refuse_same_address(&view, key, document, entry, prepared.rules)?;
+            let checked = unique::refuse_same_address(&view, key, document, entry, prepared.rules);
+            clashes.gather(checked)?;
         }
+        clashes.refuse()?;
         for (key, write) in &prepared.writes {
             refuse_orphans(&view, key, write.is_some(), prepared.rules)?;
         }

@@ -18,7 +18,7 @@ const CACHE_BYTES: u64 = 64 << 20;
 /// A file that is so many times as large as what is in it is copied at the start,
 const RATIO: u64 = 4;
 /// but only if that makes it so much smaller,
-const GAIN_MIN: u64 = 256 << 20;
+const GAIN_MIN: u64 = if cfg!(test) { 4 << 20 } else { 256 << 20 };
 /// and only if there is so little to copy that the start is not held up for long (some 10 s).
 const LIVE_MAX: u64 = 128 << 20;
 

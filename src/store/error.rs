@@ -28,7 +28,10 @@ pub enum StoreError {
         field: String,
         expected: String,
     },
-    #[error("{key}: {field} {value:?} already belongs to {owner}")]
+    #[error(
+        "{key}: {field} {value:?} already belongs to {owner}{}",
+        also_text(also)
+    )]
     Duplicate {
         key: String,
         /// Dotted path of the field that clashes.
@@ -37,6 +40,8 @@ pub enum StoreError {
         owner: String,
         /// The document that has the value; none when the index that says so names no document.
         holder: Option<Box<DocumentKey>>,
+        /// Further values of the document that clash.
+        also: Vec<Clash>,
     },
     #[error("account {account} has accounts below it; delete or move those first")]
     Descendants { account: AccountId },
@@ -55,6 +60,29 @@ pub enum StoreError {
     Backup { path: PathBuf, why: String },
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+/// A value that already belongs to another document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clash {
+    /// Dotted path of the field.
+    pub field: String,
+    pub value: String,
+    pub owner: String,
+    pub holder: Option<Box<DocumentKey>>,
+}
+
+fn also_text(also: &[Clash]) -> String {
+    let texts = also.iter().map(|clash| {
+        let Clash {
+            field,
+            value,
+            owner,
+            ..
+        } = clash;
+        format!("; {field} {value:?} already belongs to {owner}")
+    });
+    texts.collect()
 }
 
 fn found_text(found: Option<Revision>) -> String {
@@ -87,6 +115,7 @@ impl StoreError {
                 None => "a damaged index entry".to_owned(),
             },
             holder: holder.map(Box::new),
+            also: Vec::new(),
         }
     }
 }

@@ -76,7 +76,7 @@ pub use change::{
     Revision, Rules, Stored, Tree, Via, Write,
 };
 pub use compact::Compacted;
-pub use error::StoreError;
+pub use error::{Clash, StoreError};
 pub use finding::ServerAt;
 pub use handle::Store;
 pub use handle_wall::Restored;

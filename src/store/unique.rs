@@ -1,13 +1,71 @@
 //! Refusing what would be there twice.
 
 use super::change::Rules;
-use super::error::StoreError;
+use super::error::{Clash, StoreError};
 use super::index_keys::{self, ACCOUNT_USERNAME, REALM, REALM_USERNAME, SERVER_USER};
 use super::indexes::{self, IndexEntry, Rivals, Unique};
 use super::prepare::PreparedDocument;
 use super::view::View;
 use super::{keys, reads};
 use crate::documents::{DocumentKey, DocumentType};
+
+/// Clashes of one document that are told at once.
+const TOLD: usize = 100;
+
+/// Everything that clashes in the first document that clashes at all.
+#[derive(Default)]
+pub(super) struct Clashes(Option<StoreError>);
+
+impl Clashes {
+    /// True when there is no clash.
+    ///
+    /// # Errors
+    /// Anything but a clash.
+    pub(super) fn gather(&mut self, checked: Result<(), StoreError>) -> Result<bool, StoreError> {
+        let error = match checked {
+            Ok(()) => return Ok(true),
+            Err(error @ StoreError::Duplicate { .. }) => error,
+            Err(error) => return Err(error),
+        };
+        let Some(StoreError::Duplicate {
+            key: of,
+            field: first,
+            also,
+            ..
+        }) = &mut self.0
+        else {
+            self.0 = Some(error);
+            return Ok(false);
+        };
+        if let StoreError::Duplicate {
+            key,
+            field,
+            value,
+            owner,
+            holder,
+            ..
+        } = error
+            && key == *of
+            && field != *first
+            && also.len() < TOLD
+            && also.iter().all(|known| known.field != field)
+        {
+            also.push(Clash {
+                field,
+                value,
+                owner,
+                holder,
+            });
+        }
+        Ok(false)
+    }
+
+    /// # Errors
+    /// The clashes, if there are any.
+    pub(super) fn refuse(self) -> Result<(), StoreError> {
+        self.0.map_or(Ok(()), Err)
+    }
+}
 
 /// Refuses an entry that another document has, or that is too much like another's.
 ///

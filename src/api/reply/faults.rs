@@ -13,8 +13,14 @@ pub fn of_store(kind: DocumentType, error: StoreError) -> Refusal {
             field,
             value,
             owner,
+            also,
             ..
-        } => Refusal::invalid(vec![duplicate(kind, &field, &value, &owner)]),
+        } => {
+            let mut faults = vec![duplicate(kind, &field, &value, &owner)];
+            let others = also.iter();
+            faults.extend(others.map(|c| duplicate(kind, &c.field, &c.value, &c.owner)));
+            Refusal::invalid(faults)
+        }
         StoreError::Conflict { .. } => Refusal::conflict(),
         StoreError::Invalid {
             field, expected, ..

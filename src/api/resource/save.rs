@@ -10,7 +10,7 @@ use crate::api::reply::{Audit, Outcome, Refusal, Reply, Warning, of_store, unrea
 use crate::api::request::{Asked, Request};
 use crate::api::time;
 use crate::documents::{Document, DocumentKey, DocumentType, schema};
-use crate::store::{Change, Expect, StoreError, Stored, Write};
+use crate::store::{Change, Clash, Expect, StoreError, Stored, Write};
 
 /// How often a change is tried again because somebody else changed the document in between.
 const TRIES: usize = 20;
@@ -216,12 +216,44 @@ fn refused(asked: &Request, document: &Document, error: StoreError) -> Refusal {
         key,
         field,
         value,
-        mut owner,
+        owner,
         holder,
+        also,
     } = error
     else {
         return of_store(document.key.kind, error);
     };
+    let first = Clash {
+        field,
+        value,
+        owner,
+        holder,
+    };
+    let Clash {
+        field,
+        value,
+        owner,
+        holder,
+    } = as_sent(asked, document, first);
+    let also = also.into_iter();
+    let told = StoreError::Duplicate {
+        key,
+        field,
+        value,
+        owner,
+        holder,
+        also: also.map(|clash| as_sent(asked, document, clash)).collect(),
+    };
+    of_store(document.key.kind, told)
+}
+
+fn as_sent(asked: &Request, document: &Document, clash: Clash) -> Clash {
+    let Clash {
+        field,
+        value,
+        mut owner,
+        holder,
+    } = clash;
     let mut parts = field.split('.');
     let first = parts.next().and_then(|part| document.body.get(part));
     let sent = parts.fold(first, |found, part| match found? {
@@ -232,14 +264,12 @@ fn refused(asked: &Request, document: &Document, error: StoreError) -> Refusal {
     if let Some(holder) = &holder {
         owner = named(asked, holder).unwrap_or(owner);
     }
-    let told = StoreError::Duplicate {
-        key,
+    Clash {
         field,
         value,
         owner,
         holder,
-    };
-    of_store(document.key.kind, told)
+    }
 }
 
 /// `callflow <id> <name>`, for a holder within the caller's own account only.

@@ -157,3 +157,67 @@ fn a_temporary_store_leaves_nothing() {
     drop(clone);
     assert!(!path.exists());
 }
+
+#[test]
+fn a_file_that_is_mostly_empty_is_made_small_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = StoreSettings {
+        history: 0,
+        backup_every_s: 0,
+        ..settings(folder.path())
+    };
+    let file = settings.path.join("db/db");
+    let size = || std::fs::metadata(&file).unwrap().len();
+    let text = "x".repeat(3_000);
+    let id;
+    {
+        let store = Store::open(&settings).unwrap();
+        id = store.id().to_owned();
+        apply(&store, vec![account("acc", "a.example.com")]).unwrap();
+        let body = |number: usize| json!({"name": format!("{number}"), "note": text});
+        for step in 0..10 {
+            let many = (0..500).map(|number| step * 500 + number);
+            let devices = many.map(|number| {
+                put(
+                    DocumentType::Device,
+                    "acc",
+                    &format!("d{number}"),
+                    body(number),
+                )
+            });
+            apply(&store, devices.collect()).unwrap();
+        }
+        for step in 0..10 {
+            let gone = (1..500).map(|number| step * 500 + number);
+            let gone = gone.map(|number| {
+                Write::Delete(key(DocumentType::Device, "acc", &format!("d{number}")))
+            });
+            apply(&store, gone.collect()).unwrap();
+        }
+    }
+    // a command takes what it finds
+    drop(Store::open(&settings).unwrap());
+    let before = size();
+    assert!(before > 8 << 20, "{before} bytes");
+    let store = Store::open_for_service(&settings).unwrap();
+    let after = size();
+    assert!(after < before / 2, "{before} bytes before, {after} after");
+    assert_eq!(store.id(), id);
+    assert_eq!(store.health(), crate::store::Health::Healthy);
+    let left = store.count(DocumentType::Device, &account_id("acc"));
+    assert_eq!(left.unwrap(), 10);
+    sound(&store);
+    apply(&store, vec![device("acc", "new", json!({}))]).unwrap();
+    drop(store);
+    let store = Store::open_for_service(&settings).unwrap();
+    sound(&store);
+    assert_eq!(
+        store
+            .count(DocumentType::Device, &account_id("acc"))
+            .unwrap(),
+        11
+    );
+    for left in ["fresh", "old"] {
+        assert!(!settings.path.join(left).exists());
+    }
+}

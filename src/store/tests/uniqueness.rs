@@ -291,3 +291,37 @@ fn an_expectation_that_does_not_hold_changes_nothing() {
         "{error}"
     );
 }
+
+#[test]
+fn all_that_clashes_is_told_at_once() {
+    let store = tenants();
+    let taken = json!({"name": "N", "mac_address": "00:11:22:33:44:55", "sip": {"username": "u1", "ip": "192.0.2.1", "method": "ip"}});
+    strict(&store, vec![put(DocumentType::Device, "acc", "d1", taken)]).unwrap();
+    let flow = |id: &str, numbers: Value| callflow("acc", id, numbers, json!(["^9$"]));
+    strict(&store, vec![flow("f1", json!(["100", "200", "300"]))]).unwrap();
+    let fields = |write: Write| match strict(&store, vec![write]) {
+        Err(StoreError::Duplicate { field, also, .. }) => {
+            let mut fields = vec![field];
+            fields.extend(also.into_iter().map(|clash| clash.field));
+            fields.sort();
+            fields.join(" ")
+        }
+        other => panic!("{other:?}"),
+    };
+    let second = json!({"name": "N", "mac_address": "001122334455", "sip": {"username": "U1", "ip": "192.0.2.1", "method": "ip"}});
+    assert_eq!(
+        fields(put(DocumentType::Device, "acc", "d2", second)),
+        "mac_address sip.ip sip.username"
+    );
+    assert_eq!(
+        fields(flow("f2", json!(["150", "300", "100"]))),
+        "numbers patterns"
+    );
+    assert_eq!(
+        store
+            .count(DocumentType::Device, &account_id("acc"))
+            .unwrap(),
+        1
+    );
+    sound(&store);
+}
