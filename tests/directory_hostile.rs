@@ -251,8 +251,14 @@ fn ten_thousand_hostile_devices() {
             variables,
             [
                 "user_context",
+                "accountcode",
                 "lf_account_id",
+                "lf_authorizing_type",
+                "lf_authorizing_id",
+                "lf_username",
+                "lf_realm",
                 "lf_device_id",
+                "lf_account_realm",
                 "lf_owner_id"
             ],
             "{text}"

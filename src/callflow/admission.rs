@@ -11,7 +11,7 @@ use super::walk::Walk;
 use super::{Call, Flow, Office, Refusal, Settings, numbers, people, trust};
 use crate::documents::{Account, Callflow, FlowNode};
 use crate::routing::caller::ForwardedCall;
-use crate::routing::trunk::Elsewhere;
+use crate::routing::trunk::{Elsewhere, Party};
 use crate::routing::{Caller, Explain, HandedOver, Network, Privacy};
 use crate::store::{Store, StoreError};
 use crate::switch::Arrival;
@@ -105,6 +105,20 @@ pub fn admit(
         Origin::Outside => admit_outsider(office, arrival, explain),
         Origin::Forwarded(forwarded) => admit_forwarded(office, arrival, forwarded, explain),
         Origin::HandedOver(handed) => admit_handed_over(store, arrival, handed),
+        Origin::Onnet(account) => {
+            let caller = outside_caller(arrival);
+            let elsewhere = Elsewhere {
+                account,
+                number: arrival.destination.clone(),
+                caller: Party {
+                    name: caller.name,
+                    number: caller.number,
+                },
+            };
+            let mut admitted = admit_elsewhere(office, arrival, elsewhere, explain)?;
+            admitted.call.behind_loopback = true;
+            Ok(admitted)
+        }
     }
 }
 

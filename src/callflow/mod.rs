@@ -13,6 +13,7 @@ mod decide;
 mod dial;
 mod engine;
 mod explain;
+mod figures;
 mod live;
 mod lookup;
 mod media;

@@ -12,9 +12,9 @@ use super::context::unix_now;
 use super::engine::{self, End};
 use super::live::Party;
 use super::report::{AttemptOutcome, CallReport, EndedBy, Ending, Verdict};
-use super::stage::{Clock, Stage};
+use super::stage::{Clock, Stage, Told};
 use super::trunk::{self, Driven, Finish};
-use super::{Context, Refusal};
+use super::{Context, Refusal, figures};
 use crate::routing::{Network, Silent};
 use crate::switch::{Application, Arrival, CallError, Ended, IncomingCall, Leg};
 use crate::types::{CallId, HangupCause, NodeName};
@@ -70,6 +70,7 @@ pub async fn run(
         context.ledger.ended(&arrival.call);
     }
     report.elapsed_ms = clock.elapsed_ms();
+    figures::ended(&report);
     tracing::info!(
         call_id = %report.call_id,
         sip_call_id = report.sip_call_id,
@@ -136,6 +137,7 @@ async fn drive(
     };
     // What the peer wrote was needed for the decision only; a call is up for minutes.
     let private = trunk::private(arrival);
+    let told = Told::of(arrival);
     arrival.variables = HashMap::new();
     let walk = admitted.walk(&context.settings);
     let Admitted { call, route, .. } = admitted;
@@ -166,6 +168,7 @@ async fn drive(
     }
     let mut stage = Stage::new(call, walk, leg.clone(), context, clock);
     stage.private = private;
+    stage.told = told;
     let end = engine::perform(&mut stage, shutdown).await;
     let talked = was_answered_last(&stage);
     stage.close_open_steps();

@@ -8,7 +8,8 @@ use super::report::{Attempt, AttemptOutcome, Step};
 use super::walk::Walk;
 use super::{Call, Context, Office};
 use crate::documents::FlowNode;
-use crate::switch::Leg;
+use crate::routing::trunk::is_private;
+use crate::switch::{Arrival, Leg};
 use crate::types::HangupCause;
 
 /// Handed to every action.
@@ -27,6 +28,8 @@ pub struct Stage {
     pub(super) left_on_leg: Vec<String>,
     /// Variables that must not reach another node's leg: headers that the caller has no right to send.
     pub(super) private: Vec<String>,
+    /// What the caller's leg said when it arrived, as far as carriers may ask for it.
+    pub(super) told: Told,
     clock: Clock,
 }
 
@@ -79,6 +82,7 @@ impl Stage {
             decided_us: None,
             left_on_leg: Vec::new(),
             private: Vec::new(),
+            told: Told::default(),
             clock,
         }
     }
@@ -135,5 +139,37 @@ impl Stage {
         if let Some(attempt) = self.attempts.last_mut().filter(unfinished) {
             attempt.took_ms = now.saturating_sub(attempt.at_ms);
         }
+    }
+}
+
+/// Headers of the caller's that go on to carriers, and variables of ours by which carriers are chosen. A
+/// call is up for minutes: no more is kept of its arrival.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// `X-` headers, by name.
+    pub(super) headers: Vec<(String, String)>,
+    variables: Vec<(Box<str>, Box<str>)>,
+}
+
+impl Told {
+    pub(super) fn of(arrival: &Arrival) -> Self {
+        let (mut headers, mut variables) = (Vec::new(), Vec::new());
+        for (name, value) in &arrival.variables {
+            if let Some(header) = name.strip_prefix("sip_h_") {
+                let head = header.get(..2);
+                if head.is_some_and(|head| head.eq_ignore_ascii_case("x-")) && !is_private(name) {
+                    headers.push((header.to_owned(), value.to_string()));
+                }
+            } else if name.starts_with("lf_") {
+                variables.push((name.clone(), value.clone()));
+            }
+        }
+        headers.sort_unstable();
+        Self { headers, variables }
+    }
+
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        let found = self.variables.iter().find(|(known, _)| **known == *name);
+        found.map(|(_, value)| &**value)
     }
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::documents::AuthMethod;
 use crate::routing::caller::{CallerClaim, ForwardedCall, Sisters, classify};
+use crate::routing::trunk::arrived_for;
 use crate::routing::{Explain, HandedOver, Settings};
 use crate::store::{Store, StoreError};
 use crate::switch::Arrival;
@@ -17,6 +18,8 @@ pub(super) enum Origin {
     Forwarded(ForwardedCall),
     /// The rest of a decision that a sister node has begun.
     HandedOver(HandedOver),
+    /// A call of another account of ours, for this one's callflows.
+    Onnet(AccountId),
     Outside,
 }
 
@@ -133,6 +136,13 @@ pub(super) fn origin(
             format_args!("forwarded by device {}", forwarded.device),
         );
         return Ok(Origin::Forwarded(forwarded));
+    }
+    if let Some(account) = arrived_for(&variable) {
+        explain.note(
+            "caller",
+            format_args!("a call of another account, for {account}"),
+        );
+        return Ok(Origin::Onnet(account));
     }
     match claim(settings, arrival, source.as_deref()) {
         CallerClaim::Device { username, realm } => {

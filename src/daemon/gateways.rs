@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::supervise::supervised;
 use crate::directory::Trunks;
 use crate::routing::carriers::SwitchGateway;
 use crate::switch::Switch;
@@ -41,17 +42,18 @@ pub(super) async fn keep_all(
     let wanted = Wanted::new(carriers, &settings);
     let mut nodes = JoinSet::new();
     for node in switch.nodes() {
-        nodes.spawn(keep(
-            node.clone(),
-            wanted.clone(),
-            health.clone(),
-            settings.clone(),
-            shutdown.clone(),
-        ));
+        let (node, wanted, health) = (node.clone(), wanted.clone(), health.clone());
+        let (settings, until) = (settings.clone(), shutdown.clone());
+        let keep = move || {
+            keep(
+                node.clone(),
+                wanted.clone(),
+                health.clone(),
+                settings.clone(),
+                until.clone(),
+            )
+        };
+        nodes.spawn(supervised("gateways", shutdown.clone(), keep));
     }
-    while let Some(ended) = nodes.join_next().await {
-        if ended.is_err() {
-            tracing::error!("the task that keeps a node's gateways failed");
-        }
-    }
+    while nodes.join_next().await.is_some() {}
 }

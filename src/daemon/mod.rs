@@ -5,6 +5,7 @@ mod gateways;
 mod metrics;
 mod registrations;
 mod status;
+mod supervise;
 mod systemd;
 
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ use crate::trunks::{self, Carriers, Guard, Health, Ledger, Memory, ledger};
 use crate::types::NodeName;
 
 pub use metrics::MetricsError;
+use supervise::supervised;
 pub use systemd::Systemd;
 
 /// Between telling calls that they are let go and closing their connections: time for the last commands to leave.
@@ -216,13 +218,17 @@ impl Daemon {
         let mut told = status::line(&self.switch, &self.store.health());
         systemd.ready(&told);
         tracing::info!(status = told, "ready");
-        let reaper = ledger::reap(
-            self.context.ledger.clone(),
-            self.switch.clone(),
+        let reaper = {
+            let (ledger, switch) = (self.context.ledger.clone(), self.switch.clone());
+            let shutdown = self.shutdown.clone();
+            let reap = move || ledger::reap(ledger.clone(), switch.clone(), shutdown.clone());
+            tokio::spawn(supervised("reaper", self.shutdown.clone(), reap))
+        };
+        let carriers = tokio::spawn(supervised(
+            "carriers",
             self.shutdown.clone(),
-        );
-        let reaper = tokio::spawn(reaper);
-        let carriers = tokio::spawn(self.keep_carriers());
+            self.keep_carriers(),
+        ));
         let memory = self.memory.take();
         let memory = memory.map(|memory| tokio::spawn(memory.keep(self.shutdown.clone())));
         let gateways = self.keep_gateways().map(tokio::spawn);
@@ -291,29 +297,37 @@ impl Daemon {
     }
 
     /// Keeps the carriers' table and their gateways' circuits in step with the store.
-    fn keep_carriers(&self) -> impl Future<Output = ()> + Send + 'static {
+    fn keep_carriers(
+        &self,
+    ) -> impl FnMut() -> futures_util::future::BoxFuture<'static, ()> + Send + 'static {
         let carriers = self.context.carriers.clone();
         let health = self.context.health.clone();
         let (store, read_to) = (self.store.clone(), self.carriers_read_to);
         let settings = self.trunks.resolver();
         let shutdown = self.shutdown.clone();
-        async move {
-            let Some(carriers) = carriers else { return };
-            let resolver = Arc::new(SystemResolver);
-            let followed = carriers.follow(store, read_to, resolver, settings, shutdown.clone());
-            let mut changes = carriers.changes();
-            let kept = async {
-                while changes.changed().await.is_ok() {
-                    if let Some(health) = &health {
-                        health.keep(&carriers.resources());
+        move || {
+            let (carriers, health) = (carriers.clone(), health.clone());
+            let (store, settings) = (store.clone(), settings);
+            let shutdown = shutdown.clone();
+            Box::pin(async move {
+                let Some(carriers) = carriers else { return };
+                let resolver = Arc::new(SystemResolver);
+                let followed =
+                    carriers.follow(store, read_to, resolver, settings, shutdown.clone());
+                let mut changes = carriers.changes();
+                let kept = async {
+                    while changes.changed().await.is_ok() {
+                        if let Some(health) = &health {
+                            health.keep(&carriers.resources());
+                        }
                     }
+                };
+                tokio::select! {
+                    () = followed => {}
+                    () = kept => {}
+                    () = shutdown.cancelled() => {}
                 }
-            };
-            tokio::select! {
-                () = followed => {}
-                () = kept => {}
-                () = shutdown.cancelled() => {}
-            }
+            })
         }
     }
 

@@ -16,6 +16,8 @@ use crate::types::{AccountId, DocumentId};
 /// An enabled device of an enabled account.
 struct Found {
     account: AccountId,
+    /// The account's, else the one that was asked for.
+    realm: String,
     id: DocumentId,
     device: Arc<Device>,
 }
@@ -161,14 +163,17 @@ fn find(store: &Store, who: &question::User<'_>) -> Result<Sought, StoreError> {
     let Some(device) = store.device(&account, &id)? else {
         return Ok(Sought::NoDevice);
     };
-    let enabled = store
-        .account(&account)?
+    let document = store.account(&account)?;
+    let enabled = document
+        .as_ref()
         .is_some_and(|account| account.is_enabled());
     if !enabled || !device.is_enabled() {
         tracing::info!(account_id = %account, device_id = %id, "the device or its account is disabled");
         return Ok(Sought::Nothing);
     }
+    let realm = document.and_then(|account| account.realm.as_deref().map(str::to_owned));
     Ok(Sought::Device(Found {
+        realm: realm.unwrap_or_else(|| who.domain.to_string()),
         account,
         id,
         device,
@@ -206,11 +211,22 @@ fn user(
     a1: A1,
     profile: &str,
 ) -> Result<User, Unfit> {
+    // (Trunkstore specification 6.2, which PBXs have as well.)
+    let account = found.account.as_str();
     let mut variables = vec![
         ("user_context", Value::new(&settings.user_context)?),
-        ("lf_account_id", Value::new(found.account.as_str())?),
+        ("accountcode", Value::new(account)?),
+        ("lf_account_id", Value::new(account)?),
+        ("lf_authorizing_type", Value::new("device")?),
+        ("lf_authorizing_id", Value::new(found.id.as_str())?),
+        ("lf_username", Value::new(&who.user)?),
+        ("lf_realm", Value::new(&who.domain)?),
         ("lf_device_id", Value::new(found.id.as_str())?),
     ];
+    // Not worth a device that can't register.
+    if let Ok(realm) = Value::new(&found.realm) {
+        variables.push(("lf_account_realm", realm));
+    }
     if let Some(owner) = owner(&found.device) {
         variables.push(("lf_owner_id", Value::new(owner)?));
     }

@@ -27,6 +27,8 @@ pub struct OffnetRequest<'a> {
     pub emergency_resource: bool,
     /// A forwarded call that keeps the identity it came with (devices specification 4.2).
     pub keep_identity: bool,
+    /// The endpoint's internal identity is shown, as the flow's author wants it.
+    pub internal_identity: bool,
     pub options: &'a ActionOptions,
     /// The A-leg came through a loopback: the leg needs codecs (4.2).
     pub behind_loopback: bool,
@@ -124,6 +126,9 @@ fn identity<'a>(request: &OffnetRequest<'a>, emergency: bool) -> (Shown<'a>, Ori
     if request.keep_identity {
         return (caller_id::received(caller), Origin::default());
     }
+    if request.internal_identity {
+        return caller_id::internal(endpoint, caller);
+    }
     let normalizer = dialing::normalizer(endpoint.account);
     caller_id::external_valid(endpoint, caller, request.settings, &normalizer)
 }
@@ -210,6 +215,7 @@ mod tests {
                     dialed,
                     emergency_resource: false,
                     keep_identity: self.keep_identity,
+                    internal_identity: false,
                     options: &ActionOptions::default(),
                     behind_loopback: false,
                 },

@@ -327,6 +327,7 @@ impl<'a> Setup<'a> {
                 dialed,
                 emergency_resource: self.request["emergency"] == json!(true),
                 keep_identity: false,
+                internal_identity: false,
                 options: &options,
                 behind_loopback: self.request["behind_loopback"] == json!(true),
             },

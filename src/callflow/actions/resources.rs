@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::callflow::report::AttemptOutcome;
 use crate::callflow::trunk::{Errand, Finish, leave};
 use crate::callflow::{Action, Next, Outcome, Stage, data, dial, media};
-use crate::documents::Terms;
+use crate::documents::{FromFormat, Terms};
 use crate::routing::ActionOptions;
 use crate::routing::trunk::Reject;
 use crate::switch::Application;
@@ -51,6 +51,12 @@ pub struct Data {
     emit_account_id: bool,
     #[serde(default)]
     custom_sip_headers: IndexMap<String, Value>,
+    #[serde(default, deserialize_with = "data::flag")]
+    format_from_uri: bool,
+    #[serde(default)]
+    from_uri_realm: Option<String>,
+    #[serde(default)]
+    resource_type: Option<String>,
 }
 
 const fn yes() -> bool {
@@ -88,6 +94,22 @@ impl Data {
             media_handling: self.media.map(Into::into),
             ..Terms::default()
         };
+        let kind = |kind: &str| self.caller_id_type.as_deref() == Some(kind);
+        let (shows_emergency, shows_internal) = (kind("emergency"), kind("internal"));
+        if let Some(other) = self.caller_id_type.as_deref()
+            && !(shows_emergency || shows_internal || other == "external")
+        {
+            tracing::warn!(call_id = %call.id, account_id = %call.account_id, caller_id_type = other,
+                "caller_id_type is external, internal or emergency; the external identity is shown");
+        }
+        if let Some(other) = self
+            .resource_type
+            .as_deref()
+            .filter(|kind| *kind != "audio")
+        {
+            tracing::warn!(call_id = %call.id, account_id = %call.account_id, resource_type = other,
+                "only resource_type audio is known; the call goes out as one of audio");
+        }
         let settings = &stage.context.settings;
         let ringback = self.ringback.as_deref();
         Errand {
@@ -95,7 +117,16 @@ impl Data {
             bypass_e164: self.bypass_e164,
             do_not_normalize: self.do_not_normalize,
             hunt_account: hunt,
-            shows_emergency: self.caller_id_type.as_deref() == Some("emergency"),
+            shows_emergency,
+            shows_internal,
+            from: FromFormat {
+                format_from_uri: self.format_from_uri.then_some(true),
+                from_uri_realm: self
+                    .from_uri_realm
+                    .filter(|r| !r.is_empty())
+                    .map(Into::into),
+                from_account_realm: self.format_from_uri.then_some(true),
+            },
             flags: self.outbound_flags,
             dynamic_flags: self.dynamic_flags,
             terms,

@@ -160,6 +160,7 @@ pub(super) fn name(to: &AttemptTo) -> String {
             carrier, gateway, ..
         } => format!("carrier {carrier}, gateway {gateway}"),
         AttemptTo::Uri(uri) => format!("uri {uri}"),
+        AttemptTo::Callflows(account) => format!("callflows of account {account}"),
         AttemptTo::Nobody => "nobody".to_owned(),
     }
 }

@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::{self, Clocks, Placed};
 use super::door::RANG;
 use super::units::Held;
-use crate::callflow::Context;
 use crate::callflow::report::{Attempt as Reported, AttemptOutcome};
 use crate::callflow::stage::Clock;
+use crate::callflow::{Context, figures};
 use crate::routing::Variables;
 use crate::routing::dialing::EMERGENCY;
 use crate::routing::numbers::Classifiers;
@@ -240,7 +240,9 @@ impl<'a> Course<'a> {
                 continue;
             };
             let at = self.report(attempt, None);
-            self.conclude(at, AttemptOutcome::NoLeg { error, cause });
+            let outcome = AttemptOutcome::NoLeg { error, cause };
+            figures::attempted(&attempt.to, &outcome);
+            self.conclude(at, outcome);
         }
     }
 
@@ -273,6 +275,7 @@ impl<'a> Course<'a> {
             }
         };
         self.tell_health(&attempt.to, &outcome);
+        figures::attempted(&attempt.to, &outcome);
         self.conclude(at, outcome);
         placed
     }

@@ -6,9 +6,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::course::{Course, Finish, Scene};
 use super::world::Documents;
-use crate::callflow::stage::Stage;
+use crate::callflow::stage::{Stage, Told};
 use crate::callflow::{Call, Context, people};
-use crate::documents::{Device, Terms, User};
+use crate::documents::{Device, FromFormat, Terms, User};
 use crate::routing::numbers::Classifiers;
 use crate::routing::trunk::{
     self, Decision, Failover, Leaving, Party, Request, Source, Unreadable, World,
@@ -32,6 +32,10 @@ pub(in crate::callflow) struct Errand {
     pub(in crate::callflow) hunt_account: Option<AccountId>,
     /// The emergency identity is shown, whatever is dialled.
     pub(in crate::callflow) shows_emergency: bool,
+    /// The internal identity is shown in place of the external one.
+    pub(in crate::callflow) shows_internal: bool,
+    /// What stands in From where the carrier says nothing of it.
+    pub(in crate::callflow) from: FromFormat,
     pub(in crate::callflow) flags: Vec<String>,
     pub(in crate::callflow) dynamic_flags: Vec<String>,
     pub(in crate::callflow) terms: Terms,
@@ -74,12 +78,14 @@ pub(in crate::callflow) async fn leave(
 ) -> Result<Finish, StoreError> {
     let context = stage.context.clone();
     let leg = stage.leg.clone();
+    let told = std::mem::take(&mut stage.told);
     let world = Documents::new(&context);
     let endpoint = Endpoint::of(&context.store, &stage.call)?;
     let (now, seed) = (stage.clock().now(), fastrand::u64(..));
     let departure = Departure {
         context: &context,
         call: &stage.call,
+        told: &told,
         endpoint: endpoint.as_ref(),
         now,
         seed,
@@ -90,6 +96,7 @@ pub(in crate::callflow) async fn leave(
             tracing::error!(call_id = %stage.call.id, %error, "the call can't be decided");
             let cause = crate::types::HangupCause::NormalTemporaryFailure;
             let reject = trunk::Reject::hangup(cause, "the documents can't be read");
+            stage.told = told;
             return Ok(Finish::Rejected(reject));
         }
     };
@@ -120,6 +127,7 @@ pub(in crate::callflow) async fn leave(
     let attempts = course.take_attempts();
     let left = course.leaves();
     drop(course);
+    stage.told = told;
     stage.decided_us.get_or_insert(decided_us);
     stage.left_on_leg = left;
     stage.attempts.extend(attempts);
@@ -129,6 +137,7 @@ pub(in crate::callflow) async fn leave(
 struct Departure<'a> {
     context: &'a Context,
     call: &'a Call,
+    told: &'a Told,
     endpoint: Option<&'a Endpoint>,
     now: i64,
     seed: u64,
@@ -166,6 +175,7 @@ impl Departure<'_> {
                 dialed: errand.to_did.as_deref().unwrap_or(&call.dialed),
                 emergency_resource: emergency,
                 keep_identity: keeps,
+                internal_identity: errand.shows_internal,
                 options: &errand.options,
                 behind_loopback: call.behind_loopback,
             };
@@ -191,6 +201,7 @@ impl Departure<'_> {
             flags: &flags,
             dynamic_flags: &dynamic_flags,
             terms: &errand.terms,
+            from: &errand.from,
             ringback: errand.ringback.as_deref(),
         };
         self.ask(|request| trunk::leaving(request, &leaving, world, explain))
@@ -234,10 +245,11 @@ impl Departure<'_> {
             number: call.caller.number.clone(),
         };
         let diversion = call.caller.diversion.iter();
-        let headers: Vec<(String, String)> = diversion
+        let mut headers: Vec<(String, String)> = diversion
             .map(|text| ("Diversion".to_owned(), text.clone()))
             .collect();
-        let variable = |_: &str| None;
+        headers.extend_from_slice(&self.told.headers);
+        let variable = |name: &str| self.told.variable(name);
         question(&Request {
             settings: &self.context.routing,
             node: &call.node,

@@ -156,6 +156,8 @@ pub enum AttemptTo {
         gateway: usize,
     },
     Uri(String),
+    /// The callflows of another account.
+    Callflows(AccountId),
     /// Nobody: what was found instead says why.
     Nobody,
 }

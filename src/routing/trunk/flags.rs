@@ -31,9 +31,15 @@ impl Facts<'_, '_> {
             "callee_id_number" => Some(self.number),
             "account_id" => Some(self.account_id.as_str()),
             "authorizing_id" => Some(self.behalf.authorizing_id()),
+            "owner_id" => (request.variable)("lf_owner_id"),
             _ => name.strip_prefix("custom_channel_vars.").and_then(|key| {
                 let ours = (request.variable)(&format!("lf_{key}"));
-                ours.or_else(|| (request.variable)(key))
+                // Kazoo's own spelling: `Account-ID`.
+                let spelt = || {
+                    let plain = key.to_ascii_lowercase().replace('-', "_");
+                    (request.variable)(&format!("lf_{plain}"))
+                };
+                ours.or_else(|| (request.variable)(key)).or_else(spelt)
             }),
         };
         value.filter(|value| !value.is_empty()).map(str::to_owned)

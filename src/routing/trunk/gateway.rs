@@ -313,12 +313,14 @@ impl Leg<'_, '_> {
 
     fn shown_from(&self, shown: &Party) -> Option<String> {
         let (gateway, resource) = (&self.gateway.from, &self.resource.from);
-        if gateway.format_from_uri.or(resource.format_from_uri) != Some(true) {
+        let asked = self.call.behalf.from();
+        let levels = [Some(gateway), Some(resource), asked];
+        let levels = || levels.into_iter().flatten();
+        if levels().find_map(|level| level.format_from_uri) != Some(true) {
             return None;
         }
-        let own = gateway.from_uri_realm.as_deref();
-        let own = own.or(resource.from_uri_realm.as_deref());
-        let of_account = gateway.from_account_realm.or(resource.from_account_realm);
+        let own = levels().find_map(|level| level.from_uri_realm.as_deref());
+        let of_account = levels().find_map(|level| level.from_account_realm);
         let account = self
             .call
             .account
@@ -359,7 +361,9 @@ impl Leg<'_, '_> {
         for (name, value) in self.request.headers {
             let lower = name.to_ascii_lowercase();
             let ours = OURS.iter().any(|own| own.eq_ignore_ascii_case(name));
-            if lower.starts_with("x-") && !lower.starts_with(OURS_BEGIN) && !ours {
+            // What the flow and its documents say beats what the caller sends.
+            let said = v.get(&format!("sip_h_{name}")).is_some();
+            if lower.starts_with("x-") && !lower.starts_with(OURS_BEGIN) && !ours && !said {
                 self.header(name, value, v);
             }
         }

@@ -6,7 +6,7 @@ use super::place::{Placing, place, refused, restricted};
 use super::request::{Party, Request};
 use super::world::{Unreadable, World};
 use super::{aleg, identity};
-use crate::documents::{Account, Terms};
+use crate::documents::{Account, FromFormat, Terms};
 use crate::routing::{Explain, Variables};
 use crate::types::{AccountId, DocumentId};
 
@@ -33,6 +33,8 @@ pub struct Leaving<'a> {
     pub dynamic_flags: &'a [String],
     /// Times, early media and media as the flow's author wants them.
     pub terms: &'a Terms,
+    /// What stands in From where the carrier says nothing of it.
+    pub from: &'a FromFormat,
     /// What the caller hears while it rings.
     pub ringback: Option<&'a str>,
 }
@@ -134,6 +136,15 @@ impl<'a> Behalf<'a> {
             Self::Account(_) => "account",
         };
         variables.set("lf_authorizing_type", kind);
+    }
+
+    /// What stands in From where the carrier says nothing of it.
+    #[must_use]
+    pub fn from(self) -> Option<&'a FromFormat> {
+        match self {
+            Self::Server(_) => None,
+            Self::Account(leaving) => Some(leaving.from),
+        }
     }
 
     /// What is set on the A-leg before the first attempt.

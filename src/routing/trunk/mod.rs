@@ -7,6 +7,7 @@
 //! tells after each attempt whether another is placed, the failover is decided, or the caller is
 //! hung up. [`limits`] judges one unit.
 
+mod account;
 mod aleg;
 mod arrival;
 mod decision;
@@ -30,6 +31,7 @@ mod sister;
 mod units;
 mod world;
 
+pub use account::arrived_for;
 pub use arrival::{Arrival, Credentials, arrive, credentials};
 pub use decision::{
     Attempt, AttemptTo, Decision, Dial, Elsewhere, Failover, FailoverTo, Outcome, Reject, Route,

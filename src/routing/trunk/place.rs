@@ -1,6 +1,7 @@
 //! A call that an account makes: to a PBX of ours if the number is here, else to carriers
 //! (trunkstore specification 3.3, 3.7).
 
+use super::account;
 use super::decision::{Decision, Elsewhere, Outcome, Reject, RouteKind, UnitWanted};
 use super::gateway::CarrierCall;
 use super::hosted::Servers;
@@ -105,7 +106,8 @@ fn once(
         dialed: call.dialed,
         caller: call.caller,
         loops: None,
-        timed: call.failover,
+        // Of a flow's action it is the time that its author gives each carrier.
+        timed: call.failover || !call.behalf.is_server(),
     };
     Ok(
         match offnet::carriers(request, &carrier_call, None, world, explain)? {
@@ -151,12 +153,20 @@ fn onnet(
         outcome,
     };
     if owned.is_elsewhere() && !call.behalf.is_server() {
-        // It is in a callflow already, which can't become another account's.
+        // It is in a callflow already, which can't become another account's: that one's runs behind a
+        // loopback.
+        let through = match account::through(request, call, &owned, number) {
+            Ok(outcome) => outcome,
+            Err(why) => {
+                explain.note("onnet", format_args!("{number}: {why}; over carriers"));
+                return Ok(None);
+            }
+        };
         explain.note(
             "onnet",
-            format_args!("{number} is not for a PBX: over carriers"),
+            format_args!("{number} goes to the callflows of {}", owned.account_id),
         );
-        return Ok(None);
+        return Ok(Some(decided(through)));
     }
     if owned.is_elsewhere() {
         explain.note("onnet", format_args!("{number} is not for a PBX"));
