@@ -6,6 +6,7 @@ use std::future::Future;
 use serde::de::DeserializeOwned;
 
 use super::stage::Stage;
+use super::trunk::Errand;
 use super::{Call, Next, Office, Ring};
 use crate::documents::FlowNode;
 use crate::store::StoreError;
@@ -40,6 +41,8 @@ pub enum Foreseen {
     Next(Next),
     /// Rings somebody; a failure goes to the cause's child, else to `_`.
     Ring(Ring),
+    /// Sends the caller to carriers; a refusal goes to the cause's child, else to `_`.
+    Leave(Box<Errand>),
     /// Answers the caller with this SIP status.
     Respond {
         status: u16,

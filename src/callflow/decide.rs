@@ -2,8 +2,11 @@
 
 use super::action::{Foreseen, is_skipped};
 use super::admission::{Admitted, admit};
+use super::trunk::{self, Errand};
 use super::walk::{Exhausted, Turn, Walk};
-use super::{Call, Context, Next, Office, Refusal, dial};
+use super::{
+    Call, Context, ExplainError, Leads, Next, Office, Refusal, TrunkExplanation, WILDCARD, dial,
+};
 use crate::routing::{BridgePlan, Explain};
 use crate::store::StoreError;
 use crate::switch::Arrival;
@@ -31,6 +34,8 @@ pub enum Resolved {
         cause: HangupCause,
     },
     HangUp(HangupCause),
+    /// The call goes to carriers, or no carrier takes it and the flow has nothing to say to that.
+    Leaves(Box<TrunkExplanation>),
     /// Something else gets the channel.
     Transferred,
     Exhausted(Exhausted),
@@ -66,6 +71,11 @@ pub fn decide(
         result,
         call,
     })
+}
+
+enum Left {
+    For(Box<TrunkExplanation>),
+    Refused(Next),
 }
 
 struct Follower<'a> {
@@ -111,9 +121,47 @@ impl Follower<'_> {
                         Next::Continue
                     }
                 },
+                Foreseen::Leave(errand) => match self.leave(&walk, &errand, explain)? {
+                    Left::For(told) => return Ok(Resolved::Leaves(told)),
+                    Left::Refused(next) => next,
+                },
             };
             turn = walk.follow(next);
         }
+    }
+
+    /// As a live call leaves: what carriers refuse goes to the cause's child, else to `_`.
+    fn leave(
+        &mut self,
+        walk: &Walk,
+        errand: &Errand,
+        explain: &mut dyn Explain,
+    ) -> Result<Left, StoreError> {
+        let told = match trunk::foresee_leaving(self.context, self.office, self.call, errand) {
+            Ok(told) => told,
+            Err(ExplainError::Store(error)) => return Err(error),
+            Err(error) => {
+                explain.note("carriers", format_args!("{error}"));
+                return Ok(Left::Refused(Next::Continue));
+            }
+        };
+        let Leads::Reject { cause, why, .. } = &told.result else {
+            return Ok(Left::For(Box::new(told)));
+        };
+        let keys = dial::failure_keys(*cause, None);
+        let child = keys.into_iter().find(|key| walk.has(key));
+        if child.is_none() && !walk.has(WILDCARD) {
+            return Ok(Left::For(Box::new(told)));
+        }
+        self.failure = Some(*cause);
+        for note in &told.notes {
+            explain.note(note.rule, format_args!("{}", note.outcome));
+        }
+        explain.note("carriers", format_args!("refused with {cause}: {why}"));
+        Ok(Left::Refused(match child {
+            Some(child) => Next::ContinueTo(child),
+            None => Next::Continue,
+        }))
     }
 
     fn foresee(&self, walk: &Walk, explain: &mut dyn Explain) -> Result<Foreseen, StoreError> {

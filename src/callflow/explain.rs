@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::decide::{Resolved, decide};
-use super::{Context, Refusal};
+use super::{Context, Refusal, TrunkExplanation};
 use crate::documents::DocumentType;
 use crate::routing::Explain;
 use crate::store::StoreError;
@@ -21,6 +21,8 @@ pub struct ExplainRequest {
     /// A device's id or `username` or `username@realm`; anything else is an outside caller's number.
     pub from: String,
     pub to: String,
+    /// `from` is an outside caller's number, whatever it looks like.
+    pub outside: bool,
     /// The node that the call arrives on; by default the one that holds the caller's registration.
     pub node: Option<NodeName>,
     pub profile: Option<String>,
@@ -91,7 +93,7 @@ pub struct Explanation {
 }
 
 /// What would happen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case", tag = "result")]
 pub enum Answer {
     Bridge {
@@ -111,6 +113,10 @@ pub enum Answer {
         /// The SIP answer that an unanswered caller gets.
         sip_status: u16,
         why: String,
+    },
+    /// Over carriers, or to whom the number belongs.
+    Leaves {
+        call: Box<TrunkExplanation>,
     },
     Transferred,
 }
@@ -196,6 +202,7 @@ fn answer(result: Resolved) -> Answer {
         Resolved::Exhausted(limit) => {
             hang_up(HangupCause::NormalTemporaryFailure, limit.to_string())
         }
+        Resolved::Leaves(call) => Answer::Leaves { call },
         Resolved::Transferred => Answer::Transferred,
     }
 }
@@ -215,8 +222,8 @@ fn imagine(context: &Context, request: &ExplainRequest) -> Result<Arrival, Expla
     let from = request.from.as_str();
     let username = from.split('@').next().unwrap_or(from);
     let device = match DocumentId::new(from).ok() {
-        Some(id) => store.device(&account, &id)?,
-        None => None,
+        Some(id) if !request.outside => store.device(&account, &id)?,
+        _ => None,
     };
     // A device is named as FreeSWITCH would name it: by what it authenticated with.
     let address = match device {
@@ -229,7 +236,10 @@ fn imagine(context: &Context, request: &ExplainRequest) -> Result<Arrival, Expla
             let from_realm = from
                 .split_once('@')
                 .map_or(realm.as_str(), |(_, realm)| realm);
-            let known = store.device_by_address(username, from_realm)?;
+            let known = match request.outside {
+                true => None,
+                false => store.device_by_address(username, from_realm)?,
+            };
             known.map(|_| (username.to_owned(), from_realm.to_owned()))
         }
     };
@@ -340,6 +350,7 @@ impl fmt::Display for Explanation {
                 sip_status,
                 why,
             } => writeln!(f, "hung up with {cause} (SIP {sip_status}): {why}"),
+            Answer::Leaves { call } => write!(f, "outside: {call}"),
             Answer::Transferred => writeln!(f, "handed to another application"),
         }
     }

@@ -49,7 +49,8 @@ pub use run::run;
 pub use settings::{MAX_FLOW_DEPTH, Settings};
 pub use stage::Stage;
 pub use trunk::{
-    Leads, NumberOwner, Tried, TrunkExplanation, TrunkQuestion, Way, explain_trunk, who,
+    Errand, InUse, Leads, NumberOwner, Sold, SoldTrunks, TakenUnit, Tried, TrunkExplanation,
+    TrunkQuestion, TrunksInUse, Way, explain_trunk, trunks_in_use, who,
 };
 pub use unattended::{Unattended, unattended};
 pub use walk::{Exhausted, Flow, Next, WILDCARD};

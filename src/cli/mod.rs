@@ -7,6 +7,7 @@ mod call;
 mod check;
 mod demo;
 mod exit;
+mod gateways;
 mod history;
 mod numbers;
 mod open;
@@ -20,6 +21,7 @@ mod show;
 mod simulation;
 mod table;
 mod transfer;
+mod trunks;
 
 use std::io;
 use std::process::ExitCode;

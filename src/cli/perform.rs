@@ -5,7 +5,9 @@ use std::path::Path;
 use super::arguments::Asked;
 use super::exit::{Exit, Failure, Outcome};
 use super::premises::Premises;
-use super::{account, backup, check, history, numbers, open, output, route, show, transfer};
+use super::{
+    account, backup, check, gateways, history, numbers, open, output, route, show, transfer, trunks,
+};
 use crate::config::Config;
 use crate::console::{self, Ask, AskError, Desk, Ended, Errand, Here, Operator};
 use crate::store::{Store, StoreError};
@@ -62,6 +64,8 @@ fn run(on: &Premises, desk: &mut dyn Desk, asked: &Asked) -> Outcome {
         Asked::Backup(asked) => backup::create(on, desk, asked),
         Asked::Check(findings) => check::store(on, desk, findings),
         Asked::Registrations(asked) => show::registrations(on, desk, asked),
+        Asked::Gateways(asked) => gateways::gateways(on, desk, asked),
+        Asked::Trunks(asked) => trunks::trunks(on, desk, asked),
     }
 }
 

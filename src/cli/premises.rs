@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use tokio::runtime;
+
 use crate::callflow::Context;
 use crate::config::Config;
 use crate::daemon::Daemon;
 use crate::store::{Store, StoreError};
+use crate::switch::Switch;
 use crate::trunks::Carriers;
 
 /// An open store with its settings; in the daemon also what it knows of this moment.
@@ -15,6 +18,16 @@ pub struct Premises {
     pub config: Arc<Config>,
     /// What calls are decided with: the daemon's own, or one made of the store alone.
     pub context: Context,
+    /// None: no daemon runs here.
+    pub live: Option<Live>,
+}
+
+/// What only a running daemon has.
+#[derive(Clone)]
+pub struct Live {
+    pub switch: Switch,
+    /// The daemon's, for commands that ask a node: they are on threads that may wait.
+    pub runtime: runtime::Handle,
 }
 
 impl Premises {
@@ -32,9 +45,11 @@ impl Premises {
             store,
             config: Arc::new(config),
             context,
+            live: None,
         })
     }
 
+    /// Must be called within the daemon's runtime.
     #[must_use]
     pub fn of_daemon(config: &Config, daemon: &Daemon) -> Self {
         let context = daemon.context().clone();
@@ -42,6 +57,10 @@ impl Premises {
             store: context.store.clone(),
             config: Arc::new(config.clone()),
             context,
+            live: Some(Live {
+                switch: daemon.switch().clone(),
+                runtime: runtime::Handle::current(),
+            }),
         }
     }
 }

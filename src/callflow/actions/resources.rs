@@ -8,10 +8,13 @@ use serde_json::Value;
 
 use crate::callflow::report::AttemptOutcome;
 use crate::callflow::trunk::{Errand, Finish, leave};
-use crate::callflow::{Action, Next, Outcome, Stage, data, dial, media};
+use crate::callflow::{
+    Action, Call, Foreseen, Next, Office, Outcome, Settings, Stage, data, dial, media,
+};
 use crate::documents::{FromFormat, Terms};
 use crate::routing::ActionOptions;
 use crate::routing::trunk::Reject;
+use crate::store::StoreError;
 use crate::switch::Application;
 use crate::types::{AccountId, HangupCause};
 
@@ -70,8 +73,7 @@ impl Data {
         self
     }
 
-    fn errand(self, stage: &Stage) -> Errand {
-        let call = &stage.call;
+    pub(super) fn errand(self, call: &Call, settings: &Settings) -> Errand {
         let hunt = match self.hunt_account_id.as_deref().filter(|id| !id.is_empty()) {
             _ if !self.use_local_resources => None,
             None => Some(call.account_id.clone()),
@@ -110,7 +112,6 @@ impl Data {
             tracing::warn!(call_id = %call.id, account_id = %call.account_id, resource_type = other,
                 "only resource_type audio is known; the call goes out as one of audio");
         }
-        let settings = &stage.context.settings;
         let ringback = self.ringback.as_deref();
         Errand {
             to_did: self.to_did.filter(|number| !number.is_empty()),
@@ -141,7 +142,7 @@ impl Data {
 
 /// Sends the caller there, and goes on by what comes of it.
 pub(super) async fn send(data: Data, stage: &mut Stage) -> Outcome {
-    let errand = data.errand(stage);
+    let errand = data.errand(&stage.call, &stage.context.settings);
     match leave(stage, &errand).await? {
         Finish::Talked => {
             stage.failure = None;
@@ -202,6 +203,11 @@ async fn turned_away(reject: Reject, stage: &mut Stage) -> Outcome {
 impl Action for Resources {
     const MODULE: &'static str = "resources";
     type Data = Data;
+
+    fn foresee(data: Data, call: &Call, office: &Office<'_>) -> Result<Foreseen, StoreError> {
+        let errand = data.errand(call, office.settings);
+        Ok(Foreseen::Leave(Box::new(errand)))
+    }
 
     async fn run(data: Data, stage: &mut Stage) -> Outcome {
         send(data, stage).await

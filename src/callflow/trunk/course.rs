@@ -424,7 +424,7 @@ impl<'a> Course<'a> {
     }
 }
 
-fn class_of(route: &Route) -> &str {
+pub(super) fn class_of(route: &Route) -> &str {
     if route.emergency {
         return EMERGENCY;
     }

@@ -9,14 +9,14 @@ use serde::Serialize;
 use super::attempt;
 use super::course::kind;
 use super::door::Facts;
+use super::room::{self, TakenUnit, Who};
 use super::world::Documents;
 use crate::callflow::explain::{Note, Notes, id};
-use crate::callflow::{Context, ExplainError, unix_now};
+use crate::callflow::{Context, ExplainError, ExplainRequest, Explanation, explain, unix_now};
 use crate::documents::{AuthMethod, DocumentType};
 use crate::routing::Privacy;
-use crate::routing::trunk::limits::of_account;
 use crate::routing::trunk::{
-    self, Decision, Dial, Failover, Outcome, Place, Reject, UnitDirection, Unreadable, World,
+    self, Decision, Dial, Failover, Outcome, Place, Reject, Unreadable, World,
 };
 use crate::store::StoreError;
 use crate::switch::{Arrival, Handoff};
@@ -48,7 +48,7 @@ pub struct TrunkExplanation {
     pub account_id: Option<AccountId>,
     pub notes: Vec<Note>,
     /// What it takes of whose limits.
-    pub units: Vec<String>,
+    pub units: Vec<TakenUnit>,
     pub result: Leads,
     /// What follows when all attempts have failed.
     pub failover: Option<Box<TrunkExplanation>>,
@@ -68,12 +68,14 @@ pub enum Leads {
     Reject {
         cause: crate::types::HangupCause,
         sip_status: u16,
-        why: &'static str,
+        why: String,
     },
     /// It is the callflows' call.
     Elsewhere {
         account_id: AccountId,
         number: String,
+        /// What they make of it.
+        then: Option<Box<Explanation>>,
     },
 }
 
@@ -108,11 +110,13 @@ pub fn explain_trunk(
     let mut arrival = imagine(context, question)?;
     let mut digest = None;
     let mut trusted = false;
+    let mut party = None;
     match &question.way {
         Way::Carrier(None) => trusted = true,
         Way::Carrier(Some(ip)) => arrival.source = Some(*ip),
         Way::Server(name, account) => {
             let place = server(context, name, account.as_ref())?;
+            party = Some(format!("{}/{}", place.connectivity, place.server));
             match credentials(&world, &place).map_err(store_error)? {
                 Known::Address(ip) => arrival.source = Some(ip),
                 Known::Digest(user, realm) => digest = Some((user, realm)),
@@ -123,25 +127,41 @@ pub fn explain_trunk(
     let mut facts = Facts::of(&arrival, Privacy::default(), office.now);
     facts.digest = digest;
     facts.trusted = trusted;
+    let party = party.as_deref();
+    let (call, node) = (&arrival.call, &arrival.node);
+    let scene = Scene {
+        context,
+        world: &world,
+        who: Who { call, node, party },
+    };
     let mut notes = Notes::default();
     let decided = facts.ask(&office, |request| match &question.way {
         Way::Carrier(_) => trunk::inbound(request, &world, &mut notes),
         Way::Server(..) => trunk::outbound(request, &world, &mut notes),
     });
     let decision = decided.map_err(store_error)?;
-    let failover = match &decision.outcome {
-        Outcome::Route(route) => route.failover.clone(),
-        _ => None,
+    let fail_over = |failover: &Failover, notes: &mut Notes| {
+        facts.ask(&office, |request| {
+            trunk::failover(request, failover, &world, notes)
+        })
     };
-    let mut explanation = told(decision, notes, &question.number, &world)?;
-    if let Some(failover) = failover {
-        let mut notes = Notes::default();
-        let decided = facts.ask(&office, |request| {
-            trunk::failover(request, &failover, &world, &mut notes)
-        });
-        let number = target(&failover);
-        let decision = decided.map_err(store_error)?;
-        explanation.failover = Some(Box::new(told(decision, notes, &number, &world)?));
+    let told = scene.with_failover(decision, notes, &question.number, &fail_over);
+    let mut explanation = told.map_err(store_error)?;
+    if let Leads::Elsewhere {
+        account_id,
+        number,
+        then,
+    } = &mut explanation.result
+    {
+        let request = ExplainRequest {
+            account: Some(account_id.clone()),
+            from: question.caller_number.clone().unwrap_or_default(),
+            outside: true,
+            to: number.clone(),
+            caller_name: question.caller_name.clone(),
+            ..ExplainRequest::default()
+        };
+        *then = Some(Box::new(explain(context, &request)?));
     }
     Ok(explanation)
 }
@@ -153,68 +173,89 @@ fn target(failover: &Failover) -> String {
     }
 }
 
-fn told(
-    decision: Decision,
-    notes: Notes,
-    number: &str,
-    world: &dyn World,
-) -> Result<TrunkExplanation, ExplainError> {
-    let mut units = Vec::new();
-    for unit in &decision.units {
-        let whose = [Some(&unit.account), unit.reseller.as_ref()];
-        for account in whose.into_iter().flatten() {
-            let limited = of_account(account, world).map_err(store_error)?.is_some();
-            let direction = match unit.direction {
-                UnitDirection::In => "inbound",
-                UnitDirection::Out => "outbound",
-            };
-            units.push(format!(
-                "{direction} of {account}{}{}",
-                if limited {
-                    ""
-                } else {
-                    ", which is not limited"
-                },
-                if unit.counted { "" } else { ", not counted" },
-            ));
+type FailOver<'f> = dyn Fn(&Failover, &mut Notes) -> Result<Decision, Unreadable> + 'f;
+
+/// A call to explain.
+pub(super) struct Scene<'a> {
+    pub(super) context: &'a Context,
+    pub(super) world: &'a dyn World,
+    pub(super) who: Who<'a>,
+}
+
+impl Scene<'_> {
+    /// What was decided, and what is decided if all attempts fail.
+    pub(super) fn with_failover(
+        &self,
+        decision: Decision,
+        notes: Notes,
+        number: &str,
+        fail_over: &FailOver<'_>,
+    ) -> Result<TrunkExplanation, Unreadable> {
+        let failover = match &decision.outcome {
+            Outcome::Route(route) => route.failover.clone(),
+            _ => None,
+        };
+        let mut explanation = self.told(decision, notes, number)?;
+        if let (Some(failover), Leads::Route { .. }) = (failover, &explanation.result) {
+            let mut notes = Notes::default();
+            let decision = fail_over(&failover, &mut notes)?;
+            let told = self.told(decision, notes, &target(&failover))?;
+            explanation.failover = Some(Box::new(told));
         }
+        Ok(explanation)
     }
-    let mut shown = number.to_owned();
-    let result = match decision.outcome {
-        Outcome::Reject(Reject {
-            cause,
-            sip_status,
-            reason,
-        }) => Leads::Reject {
-            cause,
-            sip_status,
-            why: reason,
-        },
-        Outcome::Elsewhere(elsewhere) => Leads::Elsewhere {
-            account_id: elsewhere.account,
-            number: elsewhere.number,
-        },
-        Outcome::Route(route) => {
-            shown.clone_from(&route.number);
-            let variables = route.aleg.iter();
-            Leads::Route {
-                route: kind(route.kind),
-                emergency: route.emergency,
-                aleg_variables: variables
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .collect(),
-                attempts: route.attempts.iter().map(tried).collect(),
+
+    fn told(
+        &self,
+        decision: Decision,
+        mut notes: Notes,
+        number: &str,
+    ) -> Result<TrunkExplanation, Unreadable> {
+        let room = room::foresee(self.context, self.world, self.who, &decision, &mut notes)?;
+        let mut shown = number.to_owned();
+        let result = match (room.refused, decision.outcome) {
+            (Some((reject, why)), outcome) => {
+                if let Outcome::Route(route) = outcome {
+                    shown = route.number;
+                }
+                rejected(reject, why)
             }
-        }
-    };
-    Ok(TrunkExplanation {
-        number: shown,
-        account_id: decision.account,
-        notes: notes.0,
-        units,
-        result,
-        failover: None,
-    })
+            (None, Outcome::Reject(reject)) => rejected(reject, reject.reason.to_owned()),
+            (None, Outcome::Elsewhere(elsewhere)) => Leads::Elsewhere {
+                account_id: elsewhere.account,
+                number: elsewhere.number,
+                then: None,
+            },
+            (None, Outcome::Route(route)) => {
+                shown.clone_from(&route.number);
+                let variables = route.aleg.iter();
+                Leads::Route {
+                    route: kind(route.kind),
+                    emergency: route.emergency,
+                    aleg_variables: variables
+                        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                        .collect(),
+                    attempts: route.attempts.iter().map(tried).collect(),
+                }
+            }
+        };
+        Ok(TrunkExplanation {
+            number: shown,
+            account_id: decision.account,
+            notes: notes.0,
+            units: room.units,
+            result,
+            failover: None,
+        })
+    }
+}
+
+const fn rejected(reject: Reject, why: String) -> Leads {
+    Leads::Reject {
+        cause: reject.cause,
+        sip_status: reject.sip_status,
+        why,
+    }
 }
 
 fn tried(attempt: &trunk::Attempt) -> Tried {
@@ -330,8 +371,15 @@ impl fmt::Display for TrunkExplanation {
                 sip_status,
                 why,
             } => writeln!(f, "refused with {cause} (SIP {sip_status}): {why}")?,
-            Leads::Elsewhere { account_id, number } => {
+            Leads::Elsewhere {
+                account_id,
+                number,
+                then,
+            } => {
                 writeln!(f, "goes to the callflows of {account_id} as {number}")?;
+                if let Some(then) = then {
+                    write!(f, "{then}")?;
+                }
             }
             Leads::Route {
                 route,

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::course::{Course, Finish, Scene};
+use super::explain::{self, TrunkExplanation, store_error};
+use super::room::Who;
 use super::world::Documents;
+use crate::callflow::explain::Notes;
 use crate::callflow::stage::{Stage, Told};
-use crate::callflow::{Call, Context, people};
+use crate::callflow::{Call, Context, ExplainError, Office, people};
 use crate::documents::{Device, FromFormat, Terms, User};
 use crate::routing::numbers::Classifiers;
 use crate::routing::trunk::{
@@ -20,8 +23,8 @@ use crate::store::{Store, StoreError};
 use crate::types::{AccountId, DocumentId};
 
 /// What a flow asks of carriers.
-#[derive(Debug, Default)]
-pub(in crate::callflow) struct Errand {
+#[derive(Debug, Clone, Default)]
+pub struct Errand {
     /// In place of the dialled number.
     pub(in crate::callflow) to_did: Option<String>,
     /// As the caller's dial plan leaves it.
@@ -132,6 +135,48 @@ pub(in crate::callflow) async fn leave(
     stage.left_on_leg = left;
     stage.attempts.extend(attempts);
     Ok(finish)
+}
+
+/// What [`leave`] would come to, told; nothing is dialled and no unit taken.
+///
+/// # Errors
+/// The store can't be read.
+pub(in crate::callflow) fn foresee(
+    context: &Context,
+    office: &Office<'_>,
+    call: &Call,
+    errand: &Errand,
+) -> Result<TrunkExplanation, ExplainError> {
+    let world = Documents::new(context);
+    let endpoint = Endpoint::of(&context.store, call)?;
+    // One that is imagined has brought no headers.
+    let nothing = Told::default();
+    let departure = Departure {
+        context,
+        call,
+        told: &nothing,
+        endpoint: endpoint.as_ref(),
+        now: office.now,
+        seed: office.seed,
+    };
+    let mut notes = Notes::default();
+    let decided = departure.decide(errand, &world, &mut notes);
+    let decision = decided.map_err(store_error)?;
+    let scene = explain::Scene {
+        context,
+        world: &world,
+        who: Who {
+            call: &call.id,
+            node: &call.node,
+            party: endpoint.as_ref().map(|endpoint| endpoint.id.as_str()),
+        },
+    };
+    let fail_over = |failover: &Failover, notes: &mut Notes| {
+        departure.ask(|request| trunk::failover(request, failover, &world, notes))
+    };
+    let number = errand.to_did.as_deref().unwrap_or(&call.dialed);
+    let told = scene.with_failover(decision, notes, number, &fail_over);
+    told.map_err(store_error)
 }
 
 struct Departure<'a> {

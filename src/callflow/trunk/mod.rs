@@ -8,6 +8,8 @@ mod door;
 mod drive;
 mod explain;
 mod leave;
+mod room;
+mod sold;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -18,5 +20,8 @@ pub(super) use course::Finish;
 pub(super) use door::counts;
 pub(super) use drive::{Driven, drive, private};
 pub use explain::{Leads, Tried, TrunkExplanation, TrunkQuestion, Way, explain_trunk};
-pub(super) use leave::{Errand, leave};
+pub use leave::Errand;
+pub(super) use leave::{foresee as foresee_leaving, leave};
+pub use room::{InUse, TakenUnit};
+pub use sold::{Sold, SoldTrunks, TrunksInUse, trunks_in_use};
 pub use who::{NumberOwner, who};

@@ -186,14 +186,14 @@ impl Scene<'_> {
     }
 }
 
-const fn direction(direction: UnitDirection) -> Direction {
+pub(super) const fn direction(direction: UnitDirection) -> Direction {
     match direction {
         UnitDirection::In => Direction::In,
         UnitDirection::Out => Direction::Out,
     }
 }
 
-const fn used(usage: &Usage) -> Used {
+pub(super) const fn used(usage: &Usage) -> Used {
     Used {
         inbound: usage.inbound,
         outbound: usage.outbound,

@@ -85,7 +85,9 @@ impl GoesTo {
 pub fn who(context: &Context, number: &str) -> Result<NumberOwner, ExplainError> {
     let store = &context.store;
     let world = Documents::new(context);
-    let number = Normalizer::us().e164(number);
+    // As it is written on a letterhead, too.
+    let bare: String = number.chars().filter(|c| !" ().-/".contains(*c)).collect();
+    let number = Normalizer::us().e164(&bare);
     let mut notes = Notes::default();
     let record = world.number(&number).map_err(store_error)?;
     let owner = Owner::of(&number, &world, &mut notes).map_err(store_error)?;

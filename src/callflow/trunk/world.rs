@@ -40,6 +40,23 @@ impl<'a> Documents<'a> {
     }
 }
 
+impl Documents<'_> {
+    /// Carriers that the table does not have at all.
+    fn tell_switched_off(&self, wanted: &Wanted<'_>, explain: &mut dyn Explain) {
+        let installation = AccountId::installation();
+        let owner = wanted.hunt_account.unwrap_or(&installation);
+        let resources = self.carriers.map(Carriers::resources).unwrap_or_default();
+        for source in resources {
+            if source.account == *owner && !source.document.enabled {
+                explain.note(
+                    "carriers",
+                    format_args!("{}: it is switched off", source.id),
+                );
+            }
+        }
+    }
+}
+
 fn unreadable(error: StoreError) -> Unreadable {
     Unreadable::new(error)
 }
@@ -159,19 +176,20 @@ impl World for Documents<'_> {
             explain.note("carriers", format_args!("none are loaded"));
             return Vec::new();
         };
+        if explain.is_heard() {
+            self.tell_switched_off(wanted, explain);
+        }
         let candidates = table.select(wanted, explain);
         let Some(health) = self.health else {
             return candidates;
         };
         let emergency = wanted.class == EMERGENCY || candidates.iter().any(|c| c.emergency);
-        let before = candidates.len();
-        let arranged = health.arrange(candidates, emergency);
-        if arranged.len() < before {
-            let out = before - arranged.len();
-            explain.note(
-                "health",
-                format_args!("{out} gateways are left out: they do not answer"),
-            );
+        if !explain.is_heard() {
+            return health.arrange(candidates, emergency);
+        }
+        let (arranged, told) = health.foresee(candidates, emergency);
+        for text in told {
+            explain.note("health", format_args!("{text}"));
         }
         arranged
     }

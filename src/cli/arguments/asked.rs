@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
-use super::{Numbers, OfStore, Route};
+use super::{Gateways, Numbers, OfStore, Route, Trunks};
 use crate::documents::DocumentType;
 use crate::types::{AccountId, DocumentId};
 
@@ -78,6 +78,21 @@ pub enum Asked {
                             linefinder registrations\n  \
                             linefinder registrations --json")]
     Registrations(OfStore),
+    /// How the carriers' gateways are now: in use or left out, and why; take one out by hand.
+    #[command(
+        after_help = "A gateway that has missed several times running is left out until it answers again ([trunks]). What is \
+                            forced by hand stays so until `--force auto`.\n\n\
+                            Examples:\n  \
+                            linefinder gateways\n  \
+                            linefinder gateways carrier1/0 --force out\n  \
+                            linefinder gateways carrier1/0 --force auto"
+    )]
+    Gateways(Gateways),
+    /// Trunk units in use now, against what was sold, by account.
+    #[command(after_help = "Examples:\n  \
+                            linefinder trunks\n  \
+                            linefinder trunks acme --json")]
+    Trunks(Trunks),
 }
 
 impl Asked {
@@ -92,6 +107,8 @@ impl Asked {
             Asked::History(history) => history.of.store.as_ref(),
             Asked::Backup(of) | Asked::Registrations(of) => of.store.as_ref(),
             Asked::Check(findings) => findings.of.store.as_ref(),
+            Asked::Gateways(asked) => asked.of.store.as_ref(),
+            Asked::Trunks(asked) => asked.of.store.as_ref(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod asked;
 mod calls;
+mod trunks;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use asked::{AccountAction, Asked, CreateAccount, Export, Findings, History, Import};
 pub use calls::{Behaviour, Call, HandoffWay, Numbers, Route, Setting};
+pub use trunks::{Force, Gateways, Trunks};
 
 #[derive(Debug, Parser)]
 #[command(

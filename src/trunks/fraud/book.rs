@@ -129,6 +129,42 @@ impl Book {
     }
 }
 
+impl Book {
+    /// What would refuse the call now; nothing is counted or told.
+    pub(super) fn foresee(
+        &self,
+        settings: &Settings,
+        attempt: &Attempt<'_>,
+        costly: bool,
+        now: Instant,
+    ) -> Option<Notice> {
+        let seen = Seen {
+            costly,
+            country: countries::of(attempt.number, attempt.class == CARIBBEAN),
+            now,
+            started: self.started,
+            past: self.past,
+        };
+        let account = self.accounts.get(attempt.account)?;
+        let party = attempt.party.and_then(|name| account.parties.get(name));
+        let subjects = [
+            (party, attempt.party, settings.of_party()),
+            (Some(&account.whole), None, settings.of_account()),
+        ];
+        subjects.into_iter().find_map(|(subject, party, limits)| {
+            let found = subject?.clone().find(settings, limits, &seen);
+            let refusal = found.into_iter().find(|f| f.action != Measured::Warned)?;
+            Some(Notice {
+                action: refusal.action,
+                measure: refusal.measure,
+                party: party.map(str::to_owned),
+                value: refusal.value,
+                limit: refusal.limit,
+            })
+        })
+    }
+}
+
 /// Devices and servers remembered of an account before those without a past are forgotten.
 const PARTIES: usize = 10_000;
 

@@ -203,6 +203,18 @@ impl Guard {
         (notices, verdict)
     }
 
+    /// What [`Guard::admit`] would say now; the call is not counted, and nothing is told.
+    #[must_use]
+    pub fn foresee(&self, attempt: &Attempt<'_>, now: Instant) -> Option<Suspicion> {
+        let settings = &self.0.settings;
+        if !settings.enabled || attempt.class == settings::EMERGENCY {
+            return None;
+        }
+        let costly = self.is_costly(attempt.class);
+        let found = self.book().foresee(settings, attempt, costly, now);
+        found.map(Suspicion)
+    }
+
     fn is_costly(&self, class: &str) -> bool {
         let settings = &self.0.settings;
         settings.enabled && settings.costly_classes.iter().any(|costly| costly == class)

@@ -14,7 +14,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// Refusals within this lead to a block.
 const TRYING: Duration = Duration::from_secs(600);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Subject {
     calls: Rate,
     refused: Rate,

@@ -15,6 +15,16 @@ enum Standing {
     SwitchedOff,
 }
 
+/// The candidates in the order in which they are tried, and the others.
+pub(super) struct Order {
+    pub(super) first: Vec<Candidate>,
+    pub(super) left_out: Vec<Candidate>,
+    /// The one that is out and is tried all the same, because it is due.
+    pub(super) tries: Option<GatewayKey>,
+    /// None is in use, so those that are out are tried.
+    pub(super) last_resort: bool,
+}
+
 pub(super) fn arrange(
     state: &mut Gateways,
     settings: &HealthSettings,
@@ -22,9 +32,31 @@ pub(super) fn arrange(
     emergency: bool,
     now: Instant,
 ) -> Vec<Candidate> {
+    let order = order(state, settings, candidates, emergency, now);
+    if let Some(gateway) = order.tries.and_then(|key| state.all.get_mut(&key)) {
+        gateway.circuit.trying(now);
+        state.counters.tried += 1;
+        metrics::counter!("linefinder_gateway_tries_total").increment(1);
+    }
+    if order.last_resort {
+        state.counters.last_resort += 1;
+        metrics::counter!("linefinder_gateway_last_resorts_total").increment(1);
+    }
+    order.first
+}
+
+/// What [`arrange`] would do now; nothing is noted.
+pub(super) fn order(
+    state: &Gateways,
+    settings: &HealthSettings,
+    candidates: Vec<Candidate>,
+    emergency: bool,
+    now: Instant,
+) -> Order {
     let (mut first, mut out, mut off) =
         (Vec::with_capacity(candidates.len()), Vec::new(), Vec::new());
     let mut in_use = false;
+    let mut tries = None;
     for candidate in candidates {
         let key = GatewayKey::of(&candidate);
         match standing(state, &key, settings, now) {
@@ -34,28 +66,27 @@ pub(super) fn arrange(
             }
             // Behind one that is in use it would hardly be tried. A caller in need is no test.
             Standing::Due if !in_use && !emergency && first.is_empty() => {
-                if let Some(gateway) = state.all.get_mut(&key) {
-                    gateway.circuit.trying(now);
-                }
-                state.counters.tried += 1;
-                metrics::counter!("linefinder_gateway_tries_total").increment(1);
+                tries = Some(key);
                 first.push(candidate);
             }
             Standing::Due | Standing::Out => out.push(candidate),
             Standing::SwitchedOff => off.push(candidate),
         }
     }
+    let last_resort = !in_use && !out.is_empty();
     if emergency || !in_use {
-        if !in_use && !out.is_empty() {
-            state.counters.last_resort += 1;
-            metrics::counter!("linefinder_gateway_last_resorts_total").increment(1);
-        }
         first.append(&mut out);
     }
     if emergency {
         first.append(&mut off);
     }
-    first
+    out.append(&mut off);
+    Order {
+        first,
+        left_out: out,
+        tries,
+        last_resort,
+    }
 }
 
 fn standing(

@@ -11,6 +11,7 @@
 
 mod arrange;
 mod circuit;
+mod foresee;
 #[cfg(test)]
 pub(super) mod tests;
 

@@ -86,10 +86,35 @@ impl Ledger {
         Ok((Unit::new(self.clone(), place), Some(allowed)))
     }
 
+    /// What [`Ledger::take`] would say to a call that holds nothing yet; nothing is taken.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn foresee<A, R>(
+        &self,
+        claim: &Claim<'_>,
+        mut judge: impl FnMut(&AccountId, &Usage) -> Result<A, R>,
+    ) -> Result<A, (AccountId, R)> {
+        let state = self.lock();
+        let allowed = judge(claim.account, &state.usage(claim.account, claim))
+            .map_err(|refusal| (claim.account.clone(), refusal))?;
+        if let Some(reseller) = claim.reseller() {
+            judge(reseller, &state.usage(reseller, claim))
+                .map_err(|refusal| (reseller.clone(), refusal))?;
+        }
+        Ok(allowed)
+    }
+
     /// What the account's calls use now; of a reseller: with those of its accounts.
     #[must_use]
     pub fn usage(&self, account: &AccountId) -> Usage {
         self.lock().used(account)
+    }
+
+    /// Who uses something now, resellers included, in no order.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<AccountId> {
+        self.lock().accounts()
     }
 
     /// Units in the whole installation.

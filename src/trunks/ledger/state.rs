@@ -53,6 +53,10 @@ impl State {
             .unwrap_or_default()
     }
 
+    pub(super) fn accounts(&self) -> Vec<AccountId> {
+        self.tallies.keys().cloned().collect()
+    }
+
     /// What others use, seen by a call that asks.
     pub(super) fn usage(&self, account: &AccountId, claim: &Claim<'_>) -> Usage {
         let tally = self.tallies.get(account);
