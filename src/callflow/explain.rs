@@ -25,6 +25,8 @@ pub struct ExplainRequest {
     pub outside: bool,
     /// The node that the call arrives on; by default the one that holds the caller's registration.
     pub node: Option<NodeName>,
+    /// Where calls arrive of whom no registration tells more. Without it some node that no phone is registered on.
+    pub usual_node: Option<NodeName>,
     pub profile: Option<String>,
     pub caller_name: Option<String>,
     /// The address that the call comes from.
@@ -259,7 +261,10 @@ fn imagine(context: &Context, request: &ExplainRequest) -> Result<Arrival, Expla
     let boxed = |(name, value): (&str, String)| (name.into(), value.into_boxed_str());
     Ok(Arrival {
         call: id("explained", CallId::new)?,
-        node: node.map_or_else(|| id("node", NodeName::new), Ok)?,
+        node: match node.or_else(|| request.usual_node.clone()) {
+            Some(node) => node,
+            None => id("node", NodeName::new)?,
+        },
         handoff: Handoff::Socket,
         sip_call_id: None,
         destination: request.to.clone(),

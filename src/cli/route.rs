@@ -10,9 +10,11 @@ use crate::callflow::{
 };
 use crate::console::{Desk, Here};
 use crate::trunks::Carriers;
+use crate::types::NodeName;
 
 pub fn route(on: &Premises, desk: &mut dyn Desk, asked: &Route) -> Outcome {
-    answer(&on.context, desk, asked)
+    let usual = on.config.nodes.keys().next();
+    answer(&on.context, desk, asked, usual)
 }
 
 /// The same with the documents and phones of the demo, which has a configuration of its own: nothing on this machine
@@ -24,21 +26,31 @@ pub fn of_demo(asked: &Route) -> Outcome {
     let mut context = Context::new(store, config.routing, config.callflow);
     context.carriers = Some(carriers);
     let width = output::terminal();
-    answer(&context, &mut Here { width }, asked)
+    answer(&context, &mut Here { width }, asked, None)
 }
 
-fn answer(context: &Context, desk: &mut dyn Desk, asked: &Route) -> Outcome {
-    if let Some(question) = trunk_question(asked) {
+fn answer(
+    context: &Context,
+    desk: &mut dyn Desk,
+    asked: &Route,
+    usual_node: Option<&NodeName>,
+) -> Outcome {
+    if let Some(question) = trunk_question(asked, usual_node) {
         let explanation = explain_trunk(context, &question)?;
         return output::print(desk, &explanation, asked.json);
     }
     let from = asked.from.as_deref().unwrap_or_default();
     let to = asked.to.as_deref().unwrap_or_default();
-    let explanation = explain(context, &question(from, to, &asked.setting))?;
+    let question = ExplainRequest {
+        node: asked.node.clone(),
+        usual_node: usual_node.cloned(),
+        ..question(from, to, &asked.setting)
+    };
+    let explanation = explain(context, &question)?;
     output::print(desk, &explanation, asked.json)
 }
 
-fn trunk_question(asked: &Route) -> Option<TrunkQuestion> {
+fn trunk_question(asked: &Route, usual_node: Option<&NodeName>) -> Option<TrunkQuestion> {
     let (way, number) = match (&asked.inbound, asked.trunk.as_deref()) {
         (Some(did), _) => (Way::Carrier(asked.source), did),
         (None, Some([server, number])) => (
@@ -52,6 +64,7 @@ fn trunk_question(asked: &Route) -> Option<TrunkQuestion> {
         number: number.clone(),
         caller_number: asked.from.clone(),
         caller_name: asked.setting.caller_name.clone(),
+        node: asked.node.as_ref().or(usual_node).cloned(),
     })
 }
 

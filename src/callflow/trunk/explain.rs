@@ -30,6 +30,8 @@ pub struct TrunkQuestion {
     pub number: String,
     pub caller_number: Option<String>,
     pub caller_name: Option<String>,
+    /// The node that it arrives on; without it the first that has sister nodes.
+    pub node: Option<NodeName>,
 }
 
 #[derive(Debug, Clone)]
@@ -159,6 +161,7 @@ pub fn explain_trunk(
             outside: true,
             to: number.clone(),
             caller_name: question.caller_name.clone(),
+            node: Some(arrival.node.clone()),
             ..ExplainRequest::default()
         };
         *then = Some(Box::new(explain(context, &request)?));
@@ -340,10 +343,11 @@ fn imagine(context: &Context, question: &TrunkQuestion) -> Result<Arrival, Expla
         Way::Carrier(_) => &context.routing.trunk.carrier_profile,
         Way::Server(..) => &context.routing.sip_profile,
     };
-    let nodes = context.routing.nodes.keys().next().cloned();
+    let sisters = || context.routing.nodes.keys().next().cloned();
+    let node = question.node.clone().or_else(sisters);
     Ok(Arrival {
         call: id("explained", CallId::new)?,
-        node: nodes.map_or_else(|| id("node", NodeName::new), Ok)?,
+        node: node.map_or_else(|| id("node", NodeName::new), Ok)?,
         handoff: Handoff::Socket,
         sip_call_id: None,
         destination: question.number.clone(),

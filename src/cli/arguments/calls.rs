@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::types::AccountId;
+use crate::types::{AccountId, NodeName};
 
 /// What calls of all kinds have in common.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -93,6 +93,9 @@ pub struct Route {
     pub trunk: Option<Vec<String>>,
     #[command(flatten)]
     pub setting: Setting,
+    /// The node that the call arrives on [default: the caller's, else the first of the configuration].
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<NodeName>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
