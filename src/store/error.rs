@@ -41,7 +41,7 @@ pub enum StoreError {
         /// The document that has the value; none when the index that says so names no document.
         holder: Option<Box<DocumentKey>>,
         /// Further values of the document that clash.
-        also: Vec<Clash>,
+        also: Box<[Clash]>,
     },
     #[error("account {account} has accounts below it; delete or move those first")]
     Descendants { account: AccountId },
@@ -115,7 +115,7 @@ impl StoreError {
                 None => "a damaged index entry".to_owned(),
             },
             holder: holder.map(Box::new),
-            also: Vec::new(),
+            also: Box::default(),
         }
     }
 }

@@ -14,7 +14,10 @@ const TOLD: usize = 100;
 
 /// Everything that clashes in the first document that clashes at all.
 #[derive(Default)]
-pub(super) struct Clashes(Option<StoreError>);
+pub(super) struct Clashes {
+    first: Option<StoreError>,
+    also: Vec<Clash>,
+}
 
 impl Clashes {
     /// True when there is no clash.
@@ -30,11 +33,10 @@ impl Clashes {
         let Some(StoreError::Duplicate {
             key: of,
             field: first,
-            also,
             ..
-        }) = &mut self.0
+        }) = &self.first
         else {
-            self.0 = Some(error);
+            self.first = Some(error);
             return Ok(false);
         };
         if let StoreError::Duplicate {
@@ -47,10 +49,10 @@ impl Clashes {
         } = error
             && key == *of
             && field != *first
-            && also.len() < TOLD
-            && also.iter().all(|known| known.field != field)
+            && self.also.len() < TOLD
+            && self.also.iter().all(|known| known.field != field)
         {
-            also.push(Clash {
+            self.also.push(Clash {
                 field,
                 value,
                 owner,
@@ -62,8 +64,11 @@ impl Clashes {
 
     /// # Errors
     /// The clashes, if there are any.
-    pub(super) fn refuse(self) -> Result<(), StoreError> {
-        self.0.map_or(Ok(()), Err)
+    pub(super) fn refuse(mut self) -> Result<(), StoreError> {
+        if let Some(StoreError::Duplicate { also, .. }) = &mut self.first {
+            *also = self.also.into();
+        }
+        self.first.map_or(Ok(()), Err)
     }
 }
 

@@ -235,7 +235,7 @@ fn refused(asked: &Request, document: &Document, error: StoreError) -> Refusal {
         owner,
         holder,
     } = as_sent(asked, document, first);
-    let also = also.into_iter();
+    let also = also.into_vec().into_iter();
     let told = StoreError::Duplicate {
         key,
         field,
