@@ -144,6 +144,13 @@ pub(super) fn origin(
         );
         return Ok(Origin::Onnet(account));
     }
+    if let Some((account, device)) = rung_by_us(arrival) {
+        explain.note(
+            "caller",
+            format_args!("a call that was placed for device {device}"),
+        );
+        return Ok(Origin::Device(account, device));
+    }
     match claim(settings, arrival, source.as_deref()) {
         CallerClaim::Device { username, realm } => {
             if let Some((account, device)) = store.device_by_address(username, realm)? {
@@ -173,6 +180,18 @@ pub(super) fn origin(
     }
     explain.note("caller", format_args!("nobody we know"));
     Ok(Origin::Outside)
+}
+
+/// The device whose phone we rang for a quickcall: its leg is FreeSWITCH's own, so that no peer has a hand in its
+/// variables, and no phone is asked for a password on it.
+pub(super) fn rung_by_us(arrival: &Arrival) -> Option<(AccountId, DocumentId)> {
+    let is = |name: &str, text: &str| arrival.variable(name) == Some(text);
+    if !is("lf_quickcall", "true") || !is("direction", "outbound") {
+        return None;
+    }
+    let account = AccountId::new(arrival.variable("lf_account_id")?).ok()?;
+    let device = DocumentId::new(arrival.variable("lf_device_id")?).ok()?;
+    Some((account, device))
 }
 
 /// A device that authenticates by its address.

@@ -45,6 +45,7 @@ pub const WANTED_VARIABLES: &[&str] = &[
     "sip_Privacy",
     "is_loopback",
     "loopback_leg",
+    "direction",
     // What a sister node hands over; believed from one only.
     "sip_h_X-LF-Account",
     "sip_h_X-LF-Device",

@@ -170,7 +170,7 @@ def emergency_past_an_open_circuit():
         pbx, only = bench.at(PBX), bench.at(CARRIER, first, answer(0))
         shown = bench.office.ask("GET", "resources/c1/gateways")["data"]
         assert [row["in_use"] for row in shown] == [True], shown
-        bench.office.ask("POST", "resources/c1/gateways", {"action": "force", "data": {"gateway": 0, "state": "open"}})
+        bench.office.ask("POST", "resources/c1/gateways?action=force", {"gateway": 0, "state": "open"})
         for number, expected in (("+13125550188", None), ("911", 200)):
             with pbx.call(number) as call:
                 call.wait_until(lambda: call.state in ("up", "ended"))

@@ -26,7 +26,7 @@ class Office:
 
     def answer(self, verb, path, data=None):
         """Status and envelope."""
-        body = None if data is None else json.dumps({"data": data} if "action" not in data else data).encode()
+        body = None if data is None else json.dumps({"data": data}).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/v2/{path}", body, method=verb, headers={
             "Content-Type": "application/json", **({"X-Auth-Token": self.token} if self.token else {})})
         try:

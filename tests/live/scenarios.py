@@ -10,6 +10,8 @@ import directory
 import forwarding
 import gateways
 import limits
+import peers
+import rest
 import trunks
 from bench import DOCUMENTS, REALM, Bench, account, device
 from sip_phone import Phone  # noqa: F401
@@ -381,7 +383,7 @@ def from_a_carrier():
 SCENARIOS = [value for value in list(globals().values())
              if callable(value) and getattr(value, "__module__", "") == __name__ and value.__name__ not in
              ("talk", "refused")] + directory.SCENARIOS + forwarding.SCENARIOS + arrives.SCENARIOS + dialplan.SCENARIOS + \
-    trunks.SCENARIOS + carriers.SCENARIOS + limits.SCENARIOS + gateways.SCENARIOS
+    trunks.SCENARIOS + carriers.SCENARIOS + limits.SCENARIOS + rest.SCENARIOS + peers.SCENARIOS + gateways.SCENARIOS
 
 
 def main(wanted):

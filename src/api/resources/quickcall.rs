@@ -177,8 +177,12 @@ fn prepare(asked: &Request) -> Result<Quickcall, Refusal> {
             Ok(endpoint) => {
                 // Whose call it is when it comes back through the dialplan, as the directory tells it of a phone.
                 let mut variables = Variables::default();
+                variables.set("lf_quickcall", "true");
                 variables.set("lf_account_id", account.id.as_str());
                 variables.set("lf_device_id", id);
+                // FreeSWITCH makes the callee the caller of the second half.
+                variables.set_display_name("origination_callee_id_name", &phone.address.user);
+                variables.set_number("origination_callee_id_number", &phone.address.user);
                 if let Some(owner) = phone
                     .device
                     .document

@@ -48,6 +48,34 @@ fn a_device_brings_its_account_and_its_owner() {
 }
 
 #[test]
+fn a_quickcalls_leg_is_its_devices() {
+    let world = World::new();
+    world.flow(refuse(486));
+    let mut arrival = outsider_to("100");
+    for (name, value) in [
+        ("lf_quickcall", "true"),
+        ("direction", "outbound"),
+        ("lf_account_id", "acc1"),
+        ("lf_device_id", "dev_alice"),
+    ] {
+        arrival.variables.insert(name.into(), value.into());
+    }
+    let call = decide(&world, &arrival).unwrap().call;
+    assert_eq!(call.caller.device_id.unwrap().as_str(), "dev_alice");
+    assert_eq!(call.caller.network, Network::Onnet);
+    // Whoever calls in may bring such variables from elsewhere.
+    for (name, value) in [("direction", "inbound"), ("lf_quickcall", "false")] {
+        let mut other = arrival.clone();
+        other.variables.insert(name.into(), value.into());
+        let decided = decide(&world, &other);
+        let device = decided
+            .ok()
+            .and_then(|admitted| admitted.call.caller.device_id);
+        assert_eq!(device, None, "{name}");
+    }
+}
+
+#[test]
 fn names_that_nobody_proved_count_for_nothing() {
     let world = World::new();
     world.flow(refuse(486));

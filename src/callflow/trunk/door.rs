@@ -259,6 +259,9 @@ fn may_be_trunk(
     world: &dyn World,
 ) -> Result<bool, Unreadable> {
     let arrival = facts.arrival;
+    if trust::rung_by_us(arrival).is_some() {
+        return Ok(false);
+    }
     if arrival.variable("sip_refer_to").is_some() {
         // Where a leg goes that was transferred is no matter of where it once came from (trunkstore
         // specification 2.1, 3.1).

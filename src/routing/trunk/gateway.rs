@@ -341,7 +341,10 @@ impl Leg<'_, '_> {
             [] => &self.resource.media.codecs,
             own => own,
         };
-        v.set("absolute_codec_string", codecs.join(","));
+        // Behind a loopback leg, which knows no codecs of its own, the caller's part has named some.
+        if !codecs.is_empty() {
+            v.set("absolute_codec_string", codecs.join(","));
+        }
         if let Some(mux) = self.gateway.media.rtcp_mux.or(self.resource.media.rtcp_mux) {
             v.set_bool("rtcp_mux", mux);
         }

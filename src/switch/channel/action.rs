@@ -1,9 +1,15 @@
 //! What can be done to a channel from outside, as commands.
 
+use std::time::Duration;
+
 use crate::esl::{Command, CommandError, Line};
 use crate::switch::node::Node;
-use crate::switch::wire::CommandFailure;
+use crate::switch::wire::{CommandFailure, JobFailure};
 use crate::types::{CallId, HangupCause};
+
+/// For a job to end, and to be refused.
+const JOB_LIMIT: Duration = Duration::from_secs(20);
+const JOB_REFUSED_WITHIN: Duration = Duration::from_millis(300);
 
 /// A number to transfer to: what can be dialled and stands as one word in a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +61,9 @@ impl Node {
     /// # Errors
     /// The channel has ended; FreeSWITCH refuses; no connection, or it was lost meanwhile.
     pub async fn act(&self, uuid: &CallId, action: &ChannelAction) -> Result<(), ActionError> {
+        if *action == ChannelAction::Unhold {
+            return self.unhold(uuid).await;
+        }
         let queue = self.queue()?;
         let commands = commands(uuid, action).map_err(CommandFailure::from)?;
         for answer in queue.submit_all(&commands).await? {
@@ -65,6 +74,25 @@ impl Node {
             if text.starts_with("-ERR") || text.starts_with("-USAGE") {
                 return Err(ActionError::Refused(text));
             }
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    /// FreeSWITCH waits up to five seconds for the other side's music to end (seen live) and would serve nothing else
+    /// on the connection meanwhile, so that it is a job; nobody waits for its end.
+    async fn unhold(&self, uuid: &CallId) -> Result<(), ActionError> {
+        let argument = format!("off {uuid}");
+        let job = self.bgapi("uuid_hold", &argument, JOB_LIMIT);
+        let told = match tokio::time::timeout(JOB_REFUSED_WITHIN, job).await {
+            Err(_) | Ok(Err(JobFailure::Expired { .. })) => return Ok(()),
+            Ok(Err(JobFailure::Command(failure))) => return Err(failure.into()),
+            Ok(Err(failure)) => return Err(ActionError::Refused(failure.to_string())),
+            Ok(Ok(told)) => told,
+        };
+        if told.starts_with("-ERR") || told.starts_with("-USAGE") {
+            return Err(ActionError::Refused(told));
         }
         Ok(())
     }

@@ -41,7 +41,8 @@ impl Channel {
         let call = |name: &str| CallId::new(dump.get(name)?.as_str()?).ok();
         let device = id("variable_lf_device_id");
         let stated = text("variable_lf_authorizing_type");
-        let joined = call("variable_bridge_uuid");
+        // The second where the media bypass FreeSWITCH.
+        let joined = call("variable_bridge_uuid").or_else(|| call("variable_signal_bridge_to"));
         let microseconds =
             text("Caller-Channel-Created-Time").and_then(|at| at.parse::<i64>().ok());
         Some(Channel {
@@ -90,6 +91,8 @@ mod tests {
         assert_eq!(channel.created_at, Some(1_700_000_000));
         assert!(channel.answered && channel.bridged);
         assert_eq!(channel.presence, None);
+        let past_us = dump.to_string().replace("bridge_uuid", "signal_bridge_to");
+        assert!(Channel::read(&past_us).unwrap().bridged);
     }
 
     #[test]

@@ -86,6 +86,11 @@ fn after_application(event: &Event) -> Option<HangupCause> {
     if state.as_deref() == Some("hangup") {
         return None;
     }
+    // Where the media bypass FreeSWITCH the legs are joined by signalling, and every application ends at that moment:
+    // `bridge`, and `park` around it (seen live).
+    if event.variable("signal_bridge_to").is_some() {
+        return None;
+    }
     if event.header("Application").as_deref() != Some("bridge") {
         return Some(HangupCause::NormalTemporaryFailure);
     }
@@ -145,6 +150,19 @@ mod tests {
             ],
         );
         assert_eq!(cause(&bowed_out), None);
+        for application in ["bridge", "park"] {
+            for state in ["early", "answered"] {
+                let past_us = complete(
+                    application,
+                    &[
+                        ("Answer-State", state),
+                        ("variable_originate_disposition", "SUCCESS"),
+                        ("variable_signal_bridge_to", "b"),
+                    ],
+                );
+                assert_eq!(cause(&past_us), None, "{application} {state}");
+            }
+        }
     }
 
     #[test]

@@ -24,9 +24,10 @@ pub(super) fn waiting(channel: &Event) -> Option<Waiting> {
         return None;
     }
     // Calls on an outbound socket are parked too, and belong to their socket. Legs made by
-    // originate or loopback may carry copied variables.
+    // originate or loopback may carry copied variables, except the one that a quickcall rang.
+    let inward = is(channel.header("Call-Direction"), "inbound");
     if is(channel.variable("current_application"), "socket")
-        || !is(channel.header("Call-Direction"), "inbound")
+        || !(inward || is(channel.variable("lf_quickcall"), "true"))
         || is(channel.header("Answer-State"), "hangup")
     {
         return None;
@@ -126,6 +127,14 @@ mod tests {
         let event = Event::from_headers(PARKED.iter().copied(), None);
         let found = waiting(&event).unwrap();
         assert_eq!((&*found.uuid, &*found.timer), ("u-1", "17"));
+    }
+
+    #[test]
+    fn a_quickcalls_own_leg_waits_for_us() {
+        let mut headers = PARKED.to_vec();
+        headers[2].1 = "outbound";
+        headers.push(("variable_lf_quickcall", "true"));
+        assert!(waiting(&Event::from_headers(headers, None)).is_some());
     }
 
     #[test]

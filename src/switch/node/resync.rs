@@ -253,7 +253,10 @@ fn standing(channel: &Event) -> Standing {
     // While it rings FreeSWITCH has "failure" there (capture 57).
     let dials = application.as_deref() == Some("bridge")
         && matches!(disposition.as_deref(), None | Some("failure"));
-    let partner = channel.variable("bridge_uuid").is_some();
+    // The second where the media bypass FreeSWITCH; it goes when the legs part (seen live).
+    let partner = ["bridge_uuid", "signal_bridge_to"]
+        .iter()
+        .any(|name| channel.variable(name).is_some());
     match application.as_deref() {
         _ if partner || dials => Standing::Joined,
         Some("park") => Standing::Untouched,
@@ -330,6 +333,13 @@ mod tests {
             found("bridge", "answered", &[success, partner]),
             Standing::Joined
         );
+        let past_us = ("variable_signal_bridge_to", "b");
+        for state in ["early", "answered"] {
+            assert_eq!(
+                found("bridge", state, &[success, past_us]),
+                Standing::Joined
+            );
+        }
     }
 
     #[test]
