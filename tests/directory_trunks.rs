@@ -148,10 +148,36 @@ async fn a_far_end_that_wants_a_password() {
     for (user, domain) in [
         ("off", "acme.test"),
         ("nobody", "acme.test"),
+        ("%2B12125550100", "192.0.2.99"),
         ("pbx9", "gone.test"),
     ] {
         let reply = directory.post(&reverse(user, domain)).await;
         assert!(reply.is_not_found(), "{user}: {}", reply.body);
+    }
+}
+
+#[tokio::test]
+async fn a_pbx_that_wants_a_password_is_known_by_number_and_address() {
+    let store = with_servers();
+    let mut far = server("far", "secret-far", json!({"ip": "192.0.2.55"}));
+    far["DIDs"] = json!({"+12125550100": {}});
+    let pbx = json!({"name": "far", "account": {"auth_realm": "acme.test"}, "servers": [far]});
+    put(
+        &store,
+        vec![document(DocumentType::Connectivity, "acme", "far", pbx)],
+    );
+    let directory = start(store, Settings::default());
+    for number in ["%2B12125550100", "2125550100"] {
+        let reply = directory.post(&reverse(number, "192.0.2.55")).await;
+        let user = reply.named("reverse-auth-user");
+        assert_eq!(user.as_deref(), Some("far"), "{number}: {}", reply.body);
+    }
+    for (number, host) in [
+        ("%2B12125550100", "192.0.2.56"),
+        ("2125550199", "192.0.2.55"),
+    ] {
+        let reply = directory.post(&reverse(number, host)).await;
+        assert!(reply.is_not_found(), "{number}@{host}: {}", reply.body);
     }
 }
 

@@ -7,8 +7,10 @@ use super::digest::A1;
 use super::question;
 use super::settings::Settings;
 use super::xml::{Unfit, Value};
-use crate::documents::{Account, AuthMethod, Connectivity, Server};
-use crate::store::{Store, StoreError};
+use crate::documents::{Account, AuthMethod, Connectivity, Registration, Server};
+use crate::routing::Contact;
+use crate::routing::numbers::Normalizer;
+use crate::store::{ServerAt, Store, StoreError};
 use crate::types::{AccountId, DocumentId};
 
 /// An enabled server with the method `password`, of an enabled account.
@@ -25,9 +27,45 @@ pub struct Found {
 /// # Errors
 /// The store can't be read.
 pub fn find(store: &Store, who: &question::User<'_>) -> Result<Option<Found>, StoreError> {
-    let Some((account_id, id, place)) = store.server_by_address(&who.user, &who.domain)? else {
+    let Some(at) = store.server_by_address(&who.user, &who.domain)? else {
         return Ok(None);
     };
+    load(store, at)
+}
+
+/// The server that a far end is which asks for a password on a call of ours. FreeSWITCH names whom it called: the
+/// number as the server likes it, at the server's address, and not the server's own name.
+///
+/// # Errors
+/// The store can't be read.
+pub fn called(store: &Store, who: &question::User<'_>) -> Result<Option<Found>, StoreError> {
+    for at in store.did(&Normalizer::us().e164(&who.user))? {
+        let Some(found) = load(store, at)? else {
+            continue;
+        };
+        let is_there = |server: &Server| {
+            let registered = server.auth.user.as_deref().map(|user| {
+                let user = user.to_lowercase();
+                store.registrations(&user, &found.realm().to_lowercase())
+            });
+            let mut registered = registered.into_iter().flatten();
+            let host = Some(&*who.domain);
+            server.ip() == host || registered.any(|r| contact_host(&r) == host)
+        };
+        if found.server().is_some_and(is_there) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn contact_host(registration: &Registration) -> Option<&str> {
+    let uri = Contact::parse(&registration.contact).ok()?.uri();
+    let (_, place) = uri.split_once('@')?;
+    place.split([':', ';', '?', '>']).next()
+}
+
+fn load(store: &Store, (account_id, id, place): ServerAt) -> Result<Option<Found>, StoreError> {
     let Some(account) = store.account(&account_id)? else {
         return Ok(None);
     };
@@ -53,6 +91,12 @@ pub fn find(store: &Store, who: &question::User<'_>) -> Result<Option<Found>, St
 }
 
 impl Found {
+    /// What it registers within.
+    fn realm(&self) -> &str {
+        let own = self.document.account.auth_realm.as_deref();
+        own.or(self.account.realm.as_deref()).unwrap_or_default()
+    }
+
     fn server(&self) -> Option<&Server> {
         self.document.servers.get(self.place)
     }

@@ -133,7 +133,10 @@ pub fn reverse(store: &Store, who: &question::User<'_>) -> Result<Answer, StoreE
             pair.map(|(user, password)| answer(user, password))
         }
         Sought::NoDevice => {
-            let server = servers::find(store, who)?;
+            let server = match servers::find(store, who)? {
+                Some(server) => Some(server),
+                None => servers::called(store, who)?,
+            };
             let pair = server.as_ref().and_then(servers::Found::secret);
             pair.map(|(user, password)| answer(user, password))
         }
