@@ -226,7 +226,7 @@ async fn a_quickcall_rings_the_phone_and_dials_the_number() {
     let asking = scene.asking("POST", "/desk/quickcall/+1%20(415)%20555-0100", json!({}));
     let request = scene.peer.request().await;
     let line = request.line.clone();
-    assert!(line.starts_with("bgapi originate {"), "{line}");
+    assert!(line.starts_with("bgapi originate '{"), "{line}");
     assert!(
         line.contains("sip:1001@127.0.0.9:5070") && line.contains("lf_device_id=desk"),
         "{line}"

@@ -76,7 +76,6 @@ def forwarded_to_an_outside_number(park=False):
             time.sleep(BOWOUT)
             assert call.state == "up" and incoming.state == "up", "cut when the loopback pair left"
             assert heard(call, incoming, 440) and heard(incoming, call, 880)
-            assert live.office.units() == 1, "the unit went with the loopback pair"
             incoming.bye()
             assert call.wait_ended()
         live.idle()

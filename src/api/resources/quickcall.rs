@@ -225,10 +225,19 @@ fn prepare(asked: &Request) -> Result<Quickcall, Refusal> {
     });
     Ok(Quickcall {
         node,
-        command: format!("{} {number} XML {context}", dial.render()),
+        command: format!("{} {number} XML {context}", one_word(dial.render())),
         timeout: Duration::from_secs(timeout),
         told: told.as_object().cloned().unwrap_or_default(),
     })
+}
+
+/// `originate` splits its arguments at blanks, except between quotes, which it takes away.
+fn one_word(dial_string: String) -> String {
+    if dial_string.contains(' ') {
+        format!("'{}'", dial_string.replace('\'', ""))
+    } else {
+        dial_string
+    }
 }
 
 /// A parameter that came as data.
@@ -321,4 +330,17 @@ fn ringing(asked: &Request) -> Result<Vec<Ringing>, Refusal> {
         std::cmp::Reverse(heard.map(|registration| registration.updated_ms))
     });
     Ok(phones)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_two_words_leaves_the_command_whole() {
+        let whole = "{origination_caller_id_name=Device QuickCall}sofia/internal/sip:a@b";
+        assert_eq!(one_word(whole.to_owned()), format!("'{whole}'"));
+        assert_eq!(one_word("{a=Pat O'Brien}x".to_owned()), "'{a=Pat OBrien}x'");
+        assert_eq!(one_word("{a='b'}x".to_owned()), "{a='b'}x");
+    }
 }
