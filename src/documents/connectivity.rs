@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess};
 
 use super::lenient::{
-    self, AsCount, AsFields, AsFlag, AsGroup, AsGroups, AsTable, AsText, AsTexts, Fields, Lenient,
-    Shape, Table, Text,
+    self, AsCount, AsFields, AsFlag, AsGroup, AsGroups, AsText, AsTexts, Fields, Lenient, Shape,
+    Table, Text,
 };
 use super::sip::{AuthMethod, Password};
 use super::terms::Terms;
@@ -124,10 +124,7 @@ impl Fields for Server {
     fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<bool, A::Error> {
         match key {
             "name" => self.name = map.next_value_seed(Lenient(AsText))?,
-            "DIDs" => {
-                let shape = AsTable(AsGroup::<DidEntry>(PhantomData));
-                self.dids = map.next_value_seed(Lenient(shape))?;
-            }
+            "DIDs" => self.dids = map.next_value_seed(Lenient(AsDids))?,
             "auth" => {
                 let shape = AsGroup::<ServerAuth>(PhantomData);
                 self.auth = map.next_value_seed(Lenient(shape))?.unwrap_or_default();
@@ -140,6 +137,21 @@ impl Fields for Server {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+}
+
+/// Entries by number. An entry without anything, however that is written (`null`, `[]`), lists its
+/// number as much as one that says something.
+struct AsDids;
+impl<'de> Shape<'de> for AsDids {
+    type Value = Option<Box<Table<DidEntry>>>;
+    fn object<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
+        let mut table = Table::default();
+        while let Some(key) = object.next_key::<Box<str>>()? {
+            let entry = object.next_value_seed(Lenient(AsFields(PhantomData)))?;
+            table.insert(key, entry);
+        }
+        Ok((!table.is_empty()).then(|| Box::new(table)))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess};
 
 use super::formatter::{AsFormatters, Formatters};
 use super::gateway::Gateway;
@@ -108,6 +108,23 @@ pub struct ClassRule {
     pub suffix: Text,
     #[serde(deserialize_with = "weight")]
     pub weight_cost: Option<u8>,
+}
+
+/// An object; an empty list is what some tools write for an empty one.
+#[derive(Clone, Copy)]
+struct AsClassRule;
+impl<'de> Shape<'de> for AsClassRule {
+    type Value = Option<ClassRule>;
+    fn object<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
+        AsGroup(PhantomData).object(object)
+    }
+    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut empty = true;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            empty = false;
+        }
+        Ok(empty.then(ClassRule::default))
+    }
 }
 
 fn clamped(weight: i64) -> u8 {
@@ -229,8 +246,7 @@ impl Fields for Resource {
                 self.emergency |= kind.as_deref() == Some("emergency");
             }
             "classifiers" => {
-                let shape = AsTable(AsGroup::<ClassRule>(PhantomData));
-                self.classifiers = map.next_value_seed(Lenient(shape))?;
+                self.classifiers = map.next_value_seed(Lenient(AsTable(AsClassRule)))?;
             }
             "gateway_strategy" => {
                 let word = map.next_value_seed(Lenient(AsText))?;

@@ -310,7 +310,7 @@ fn a_short_number_takes_its_area_from_the_caller() {
         "more than five digits are missing"
     );
     let mut fixed = case("5558888");
-    fixed.settings = json!({"fixed_shortdial_correction_length": 2});
+    fixed.settings = json!({"fixed_length_shortdial_correction": 2});
     assert_eq!(fixed.reject().sip_status, 404);
     let denied = case("5558888").set(
         "/accounts/0/call_restriction",

@@ -143,7 +143,7 @@ fn numbers_that_trunks_are_not_for() {
     assert!(!eligible(json!({"flat_rate_blacklist": "^\\+1646"})));
     let mut case = Case::outbound().set("/resources/0/flat_rate_blacklist", json!("^\\+1"));
     assert!(case.decide().units[0].eligible);
-    case.settings = json!({"flat_rate_by_resource": true});
+    case.settings = json!({"resource_flat_rate_lookup": true});
     let unit = case.decide().units.remove(0);
     let limits = json!({"twoway_trunks": 9});
     assert_eq!(judge(&unit, limits, used(0, 0)), Err(Full::NotEligible));
@@ -166,7 +166,7 @@ fn the_reseller_is_asked_too_and_bought_trunks_add_up() {
     assert_eq!(limits.twoway(), linefinder::documents::Trunks::Of(5));
     let mut docs = case.docs();
     docs.take(&unit);
-    assert_eq!(docs.used(&account(&json!("beta"))).inbound, 1);
+    assert_eq!(docs.used(&account(&json!("beta")), "").inbound, 1);
 }
 
 #[test]

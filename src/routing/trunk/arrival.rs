@@ -88,8 +88,9 @@ pub(super) fn sender(
         return Ok(None);
     };
     let from_host = request.source.from_host;
-    let account = match from_host {
-        Some(host) => world.account_by_realm(host)?,
+    let realm = from_host.or(request.source.digest.map(|digest| digest.realm));
+    let account = match realm {
+        Some(realm) => world.account_by_realm(realm)?,
         None => None,
     };
     let sender = world.sender(&Origin {

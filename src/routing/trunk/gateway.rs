@@ -37,6 +37,8 @@ pub struct CarrierCall<'a> {
     pub dialed: &'a str,
     /// The outbound identity.
     pub caller: &'a Party,
+    /// The same before `ensure_valid_caller_id`.
+    pub unchecked: &'a Party,
     /// The number that is sent back out (trunkstore specification 2.7).
     pub loops: Option<&'a str>,
     /// The server's time to the answer counts: the call was for it.
@@ -141,7 +143,7 @@ struct Leg<'a, 'r> {
 impl Leg<'_, '_> {
     /// A number as `invite_format` asks; None: it asks for no form of numbers.
     fn invite_form(&self, number: &str) -> Option<String> {
-        Some(match self.gateway.invite_format.as_deref()? {
+        Some(match &*self.invite_word()? {
             "e164" => Normalizer::us().e164(number),
             "npan" => npan(number).to_owned(),
             "1npan" => one_npan(number),
@@ -152,8 +154,14 @@ impl Leg<'_, '_> {
 
     /// The same for formatters, which know three of them.
     fn formatter_form(&self, number: &str) -> Option<String> {
-        let word = self.gateway.invite_format.as_deref();
-        matches!(word, Some("e164" | "npan" | "1npan")).then(|| self.invite_form(number))?
+        let word = self.invite_word();
+        matches!(word.as_deref(), Some("e164" | "npan" | "1npan"))
+            .then(|| self.invite_form(number))?
+    }
+
+    fn invite_word(&self) -> Option<String> {
+        let word = self.gateway.invite_format.as_deref()?;
+        Some(word.trim().to_ascii_lowercase())
     }
 
     fn format<T>(&self, run: impl FnOnce(&Format<'_>) -> T) -> T {
@@ -218,7 +226,7 @@ impl Leg<'_, '_> {
     }
 
     fn user(&self) -> String {
-        let by_name = self.gateway.invite_format.as_deref() == Some("username");
+        let by_name = self.invite_word().as_deref() == Some("username");
         if by_name && let Some(username) = self.gateway.username.as_deref() {
             return username.to_owned();
         }
@@ -290,18 +298,20 @@ impl Leg<'_, '_> {
         }
         let number = self.formatted("outbound_caller_id_number", &shown.number);
         let name = self.formatted("outbound_caller_id_name", &shown.name);
-        v.set_number(NUMBER, &number.unwrap_or_default());
+        v.set_number(NUMBER, number.as_deref().unwrap_or_default());
         v.set_display_name("origination_caller_id_name", &name.unwrap_or_default());
-        let sent = self.number();
-        v.set_number("origination_callee_id_number", &sent);
-        v.set_number("origination_callee_id_name", &sent);
+        // What the rule has left of the number, in whichever form it is dialled.
+        let sent = &self.candidate.number_sent;
+        v.set_number("origination_callee_id_number", sent);
+        v.set_number("origination_callee_id_name", sent);
         // How a hidden number is signalled is the caller's matter.
         if v.get("sip_cid_type").is_none()
             && let Some(kind @ ("rpid" | "pid" | "none")) = self.gateway.caller_id_type.as_deref()
         {
             v.set("sip_cid_type", kind);
         }
-        if let Some(uri) = self.shown_from(shown) {
+        let number = number.as_deref().unwrap_or(&shown.number);
+        if let Some(uri) = self.shown_from(number) {
             // A realm that can't stand in a URI leaves the From as it is.
             let _ = v.set_uri("sip_from_uri", &uri);
         }
@@ -311,7 +321,8 @@ impl Leg<'_, '_> {
         }
     }
 
-    fn shown_from(&self, shown: &Party) -> Option<String> {
+    /// `number` as the formatters have left it.
+    fn shown_from(&self, number: &str) -> Option<String> {
         let (gateway, resource) = (&self.gateway.from, &self.resource.from);
         let asked = self.call.behalf.from();
         let levels = [Some(gateway), Some(resource), asked];
@@ -328,7 +339,7 @@ impl Leg<'_, '_> {
             .as_deref()
             .filter(|_| of_account == Some(true));
         let host = own.or(account).or(self.gateway.realm.as_deref())?;
-        let number = clean::number(&shown.number);
+        let number = clean::number(number);
         let uri = format!("sip:{number}@{host}");
         if number.is_empty() {
             return None;

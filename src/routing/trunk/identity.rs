@@ -40,19 +40,9 @@ pub fn calling_number(
 
 /// The outbound identity: the first level that has something counts as a whole, the PBX fills what
 /// it lacks.
-///
-/// # Errors
-/// The store can't be read.
-pub fn outbound(
-    request: &Request<'_>,
-    account_id: &AccountId,
-    account: &Account,
-    calling: &Calling,
-    world: &dyn World,
-    explain: &mut dyn Explain,
-) -> Result<Party, Unreadable> {
+pub fn outbound(request: &Request<'_>, calling: &Calling, explain: &mut dyn Explain) -> Party {
     let sent = request.caller;
-    let mut shown = match first(&calling.levels(), |terms| &terms.caller_id) {
+    match first(&calling.levels(), |terms| &terms.caller_id) {
         Some((level, identity)) => {
             explain.note("caller_id", format_args!("of the {level}"));
             filled(identity, sent)
@@ -61,7 +51,22 @@ pub fn outbound(
             explain.note("caller_id", format_args!("as the PBX sent it"));
             sent.clone()
         }
-    };
+    }
+}
+
+/// The outbound identity with a number that the account may show, where the settings want that.
+///
+/// # Errors
+/// The store can't be read.
+pub fn checked(
+    request: &Request<'_>,
+    account_id: &AccountId,
+    account: &Account,
+    shown: &Party,
+    world: &dyn World,
+    explain: &mut dyn Explain,
+) -> Result<Party, Unreadable> {
+    let mut shown = shown.clone();
     if request.settings.ensure_valid_caller_id {
         shown.number = valid(request, account_id, account, &shown.number, world, explain)?;
     }
@@ -120,7 +125,8 @@ fn valid(
     Ok(if own(sent)? { sent.clone() } else { default() })
 }
 
-/// What rescuers see; never rewritten by `ensure_valid_caller_id`.
+/// What rescuers see; `outbound` is the identity before `ensure_valid_caller_id`, which would show
+/// them `anonymous` in place of a number to call back.
 #[must_use]
 pub fn emergency(calling: &Calling, sent: &Party, outbound: &Party) -> Party {
     let identity = first(&calling.levels(), |terms| &terms.emergency_caller_id);

@@ -79,15 +79,16 @@ fn decide(
 ) -> Result<Decision, Unreadable> {
     let caller = prepended(owned, request.caller);
     let resource = sender.map(|sender| &*sender.document);
-    let kind = Kind::OffnetOrigination;
-    let mut units = vec![units::wanted(
-        request,
-        &owned.account_id,
-        number,
-        kind,
-        resource,
-        world,
-    )?];
+    // An account's own carrier takes none of its trunks, whichever way the call goes.
+    let global = sender.is_none_or(|sender| sender.account.is_installation());
+    let mut units = Vec::new();
+    if global || request.trunk().authz_local_resources {
+        let kind = Kind::OffnetOrigination;
+        let account = &owned.account_id;
+        units.push(units::wanted(
+            request, account, number, kind, resource, world,
+        )?);
+    }
     let account = Some(owned.account_id.clone());
     if owned.is_elsewhere() {
         explain.note("number", format_args!("{number} is not for a PBX"));
@@ -267,6 +268,7 @@ impl Forced<'_> {
             number: self.number,
             dialed: self.number,
             caller: request.caller,
+            unchecked: request.caller,
             loops: Some(self.number),
             timed: true,
         };

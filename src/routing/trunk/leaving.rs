@@ -61,6 +61,7 @@ pub fn leaving(
         behalf: Behalf::Account(call),
         dialed: call.dialed,
         caller: &caller,
+        unchecked: &caller,
         failover: false,
     };
     place(request, &placing, call.number, world, explain)

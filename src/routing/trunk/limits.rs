@@ -129,14 +129,14 @@ fn room(wanted: &UnitWanted, limits: &Limits, used: &Used) -> Result<Billing, Fu
 }
 
 fn per_number(wanted: &UnitWanted, limits: &Limits, used: u32) -> Result<(), Full> {
-    for rule in limits.did_rules() {
-        let matches = |regex: &regex::Regex| regex.is_match(&wanted.number);
-        let limit = rule.calls;
-        if limit >= 0 && i64::from(used) > limit && rule.pattern.regex().is_some_and(matches) {
-            return Err(Full::Number { used, limit });
-        }
+    let matches = |regex: &regex::Regex| regex.is_match(&wanted.number);
+    let mut rules = limits.did_rules().iter();
+    // The first that is about the number, in the order of the document.
+    let rule = rules.find(|rule| rule.pattern.regex().is_some_and(matches));
+    match rule.map(|rule| rule.calls) {
+        Some(limit) if limit >= 0 && i64::from(used) > limit => Err(Full::Number { used, limit }),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn trunks(direction: UnitDirection, limits: &Limits, used: &Used) -> Result<Billing, Full> {

@@ -103,6 +103,10 @@ impl Owner {
     ) -> Result<Self, Unreadable> {
         let mut places = world.did(number)?;
         let (account_id, record) = match world.number(number)? {
+            Some((account, _)) if account.is_installation() => {
+                explain.note("number", format_args!("{number} is not assigned"));
+                return Ok(Self::Nobody);
+            }
             Some((account, record)) => (account, Some(record)),
             None => match places.first() {
                 // Listed, and nobody has said otherwise: in service, and its document's.

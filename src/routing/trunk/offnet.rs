@@ -169,7 +169,7 @@ fn rescuers(
     global: bool,
     world: &dyn World,
 ) -> Result<Result<Party, Reject>, Unreadable> {
-    let shown = call.behalf.emergency(request.caller, call.caller);
+    let shown = call.behalf.emergency(request.caller, call.unchecked);
     if !emergency || !global {
         return Ok(Ok(shown));
     }

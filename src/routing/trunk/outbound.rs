@@ -68,13 +68,15 @@ pub fn outbound(
         number: identity::calling_number(request, &account_id, &account, world)?,
         server,
     };
-    let caller = identity::outbound(request, &account_id, &account, &calling, world, explain)?;
+    let unchecked = identity::outbound(request, &calling, explain);
+    let caller = identity::checked(request, &account_id, &account, &unchecked, world, explain)?;
     let placing = Placing {
         account_id: &account_id,
         account: &account,
         behalf: Behalf::Server(&calling),
         dialed: &dialed,
         caller: &caller,
+        unchecked: &unchecked,
         failover: false,
     };
     place(request, &placing, &number, world, explain)
@@ -91,9 +93,11 @@ fn may_be_called(request: &Request<'_>, server: &Hosted, number: &str) -> bool {
     let own = server
         .server()
         .and_then(|s| s.options.hunt_non_reconcilable);
+    // A server's `false` takes nothing away: it is the default that documents are created with.
     numbers::is_reconcilable(number)
         || numbers::class(number) == dialing::EMERGENCY
-        || own.unwrap_or(request.trunk().default_hunt_non_reconcilable)
+        || own == Some(true)
+        || request.trunk().default_hunt_non_reconcilable
 }
 
 /// Decides where a call goes that nobody has taken. Its own failure ends the call: the decision has
@@ -140,6 +144,7 @@ pub fn failover(
         behalf: Behalf::Server(&calling),
         dialed,
         caller: &failover.caller,
+        unchecked: &failover.caller,
         failover: true,
     };
     place(request, &placing, &number, world, explain)

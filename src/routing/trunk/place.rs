@@ -26,6 +26,9 @@ pub struct Placing<'a> {
     pub dialed: &'a str,
     /// What the far side is shown, but for rescuers.
     pub caller: &'a Party,
+    /// The same before `ensure_valid_caller_id`: what rescuers are shown who have no number of
+    /// their own to see.
+    pub unchecked: &'a Party,
     /// It is a failover: it has the server's timers, and no failover of its own.
     pub failover: bool,
 }
@@ -105,6 +108,7 @@ fn once(
         number,
         dialed: call.dialed,
         caller: call.caller,
+        unchecked: call.unchecked,
         loops: None,
         // Of a flow's action it is the time that its author gives each carrier.
         timed: call.failover || !call.behalf.is_server(),
@@ -212,7 +216,7 @@ fn lengthened(request: &Request<'_>, call: &Placing<'_>, number: &str) -> Option
     let settings = request.trunk();
     let bare = |number: &str| number.strip_prefix('+').unwrap_or(number).to_owned();
     let (own, dialed) = (bare(&call.caller.number), bare(number));
-    let lacks = match settings.fixed_shortdial_correction_length {
+    let lacks = match settings.fixed_length_shortdial_correction {
         Some(fixed) => fixed,
         None => {
             let lacks = own.chars().count().checked_sub(dialed.chars().count())?;

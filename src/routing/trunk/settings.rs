@@ -53,7 +53,7 @@ pub struct Settings {
     pub deny_invalid_emergency_cid: bool,
     pub default_emergency_cid_number: Option<String>,
     /// Digits that a dialled number is always taken to lack; None: as the caller's number shows.
-    pub fixed_shortdial_correction_length: Option<usize>,
+    pub fixed_length_shortdial_correction: Option<usize>,
     pub min_shortdial_correction: usize,
     pub max_shortdial_correction: usize,
     /// Calls over an account's own carriers count, too.
@@ -65,7 +65,7 @@ pub struct Settings {
     pub flat_rate_whitelist: String,
     pub flat_rate_blacklist: String,
     /// A carrier's own lists go before these.
-    pub flat_rate_by_resource: bool,
+    pub resource_flat_rate_lookup: bool,
 }
 
 impl Default for Settings {
@@ -90,14 +90,14 @@ impl Default for Settings {
             ensure_valid_emergency_cid: false,
             deny_invalid_emergency_cid: false,
             default_emergency_cid_number: None,
-            fixed_shortdial_correction_length: None,
+            fixed_length_shortdial_correction: None,
             min_shortdial_correction: 2,
             max_shortdial_correction: 5,
             authz_local_resources: false,
             authz_default_action: AuthzDefault::Deny,
             flat_rate_whitelist: String::new(),
             flat_rate_blacklist: String::new(),
-            flat_rate_by_resource: false,
+            resource_flat_rate_lookup: false,
         }
     }
 }

@@ -89,7 +89,7 @@ pub fn wanted(
 /// Whether trunks may carry calls of this number.
 fn is_eligible(request: &Request<'_>, number: &str, resource: Option<&Resource>) -> bool {
     let settings = request.trunk();
-    let resource = resource.filter(|_| settings.flat_rate_by_resource);
+    let resource = resource.filter(|_| settings.resource_flat_rate_lookup);
     let own = |list: fn(&Resource) -> Option<&str>| resource.and_then(list);
     let white = own(|r| r.flat_rate_whitelist.as_deref()).unwrap_or(&settings.flat_rate_whitelist);
     let black = own(|r| r.flat_rate_blacklist.as_deref()).unwrap_or(&settings.flat_rate_blacklist);
