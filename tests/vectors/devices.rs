@@ -20,7 +20,7 @@ use crate::suite::Differences;
 const NOW: i64 = 1_800_000_000;
 
 /// Keys of `expect` that some operation below reads; another one would be silently untested.
-const EXPECT_KEYS: [&str; 26] = [
+const EXPECT_KEYS: [&str; 29] = [
     "uri",
     "user_part",
     "fs_path",
@@ -37,6 +37,9 @@ const EXPECT_KEYS: [&str; 26] = [
     "error",
     "cause",
     "e164",
+    "npan",
+    "1npan",
+    "strip_plus",
     "classifier",
     "restricted",
     "number",
@@ -59,6 +62,10 @@ pub fn run(file: &Value, case: &Value) -> Differences {
         .filter(|(key, _)| !EXPECT_KEYS.contains(&key.as_str()))
         .map(|(key, _)| format!("{key}: nothing here knows this key of `expect`"))
         .collect();
+    let known = serde_json::to_value(Settings::default()).unwrap();
+    let own = case["settings"].as_object().into_iter().flatten();
+    let strange = own.filter(|(name, _)| known.get(name).is_none());
+    differences.extend(strange.map(|(name, _)| format!("settings.{name}: no such setting")));
     let setup = Setup::new(file, case);
     let op = case["request"]["op"].as_str().unwrap_or("dial");
     differences.extend(match op {

@@ -3,16 +3,17 @@
 //! A case without script asks for the plan; one with a script plays the outcomes of the attempts,
 //! one after the other, the way the executor does.
 
+use linefinder::routing::carriers::Origin;
 use linefinder::routing::trunk::limits::{self, Billing};
 use linefinder::routing::trunk::{
-    self, Attempt, Decision, Dial, Digest, Ended, FailoverTo, Outcome, Party, Reject, Request,
-    Route, RouteKind, Source, Step,
+    self, Arrival, Attempt, Decision, Dial, Digest, Ended, FailoverTo, Outcome, Party, Reject,
+    Request, Route, RouteKind, Source, Step, World,
 };
 use linefinder::routing::{Privacy, Settings, Silent};
 use linefinder::types::{AccountId, HangupCause, NodeName};
 use serde_json::{Value, json};
 
-use crate::compare::{Actual, text};
+use crate::compare::{Actual, Block, text};
 use crate::devices::typed;
 use crate::suite::Differences;
 use crate::trunkstore_world::{Docs, NOW};
@@ -138,6 +139,8 @@ pub struct Played {
     pub failover: Option<(&'static str, Vec<(Attempt, Actual)>)>,
     pub reject: Option<Reject>,
     pub last: Option<Reject>,
+    /// What is set on the A-leg, whether or not an attempt is placed.
+    pub aleg: Block,
     pub billing: Option<Billing>,
     pub faults: Differences,
 }
@@ -165,7 +168,10 @@ impl Played {
         let port = request["source_port"].as_u64().unwrap_or(5060);
         let ip = request["source_ip"].as_str().map(|ip| ip.parse().unwrap());
         let auth = request["auth"].as_object();
-        let digest = auth.map(|auth| Digest {
+        let docs = Docs::new(case);
+        // A source on the address list is never challenged: what it sends stays unverified.
+        let listed = ip.is_some_and(|ip| !docs.servers_by_ip(ip).unwrap().is_empty());
+        let digest = auth.filter(|_| !listed).map(|auth| Digest {
             user: auth["user"].as_str().unwrap(),
             realm: auth["realm"].as_str().unwrap(),
         });
@@ -182,7 +188,7 @@ impl Played {
                 server: None,
             },
             caller: &caller,
-            privacy: Privacy::default(),
+            privacy: privacy(&headers),
             request_user: &user,
             to_user: &user,
             from_user: &caller.number,
@@ -192,7 +198,7 @@ impl Played {
             seed: 1,
         };
         let mut play = Play {
-            docs: Docs::new(case),
+            docs,
             request,
             script: case["request"]["script"].as_array().cloned(),
             played: Played {
@@ -201,10 +207,12 @@ impl Played {
                 failover: None,
                 reject: None,
                 last: None,
+                aleg: Block::new(),
                 billing: None,
                 faults: Differences::new(),
             },
         };
+        let inbound = play.is_inbound(inbound);
         play.run(inbound);
         play.played
     }
@@ -218,7 +226,38 @@ fn party(value: &Value) -> Party {
     }
 }
 
+/// A Privacy header as the switch acts on it.
+fn privacy(headers: &[(String, String)]) -> Privacy {
+    let mut own = headers.iter();
+    let own = own.find(|(name, _)| name.eq_ignore_ascii_case("Privacy"));
+    let hides = own.is_some_and(|(_, value)| !value.eq_ignore_ascii_case("none"));
+    Privacy {
+        hide_name: hides,
+        hide_number: hides,
+    }
+}
+
 impl Play<'_> {
+    /// Who is calling decides where an address is a carrier's and a PBX's at once.
+    fn is_inbound(&self, said: bool) -> bool {
+        let source = self.request.source;
+        let Some((ip, port)) = source.address.filter(|_| source.digest.is_none()) else {
+            return said;
+        };
+        let is_server = !self.docs.servers_by_ip(ip).unwrap().is_empty();
+        let is_carrier = self.docs.sender(&Origin {
+            ip,
+            port,
+            from_host: None,
+            account: None,
+        });
+        match trunk::arrive(&self.request, &self.docs, &mut Silent).unwrap() {
+            Arrival::Carrier(Some(_)) if is_server => true,
+            Arrival::Server(_) if is_carrier.is_some() => false,
+            _ => said,
+        }
+    }
+
     fn run(&mut self, inbound: bool) {
         let decide = match inbound {
             true => trunk::inbound,
@@ -238,6 +277,8 @@ impl Play<'_> {
             RouteKind::Offnet => "offnet",
             RouteKind::Uri => "uri",
         };
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        self.played.aleg = route.aleg.iter().map(own).collect();
         match self.script.is_some() {
             true => self.hunt(&route, false),
             false => self.plan(&route),
@@ -253,26 +294,28 @@ impl Play<'_> {
 
     /// Takes the units, then gives the route.
     fn admitted(&mut self, decision: Decision) -> Result<Box<Route>, Reject> {
-        for unit in &decision.units {
+        // In a system of trunks alone, what is no PBX's is nobody's.
+        let elsewhere = matches!(decision.outcome, Outcome::Elsewhere(_));
+        for unit in decision.units.iter().filter(|_| !elsewhere) {
             let judge = |account: &AccountId| {
                 let limits = limits::of_account(account, &self.docs).unwrap();
-                limits::decide(unit, limits.as_deref(), &self.docs.used(account))
+                let used = self.docs.used(account, &unit.number);
+                limits::decide(unit, limits.as_deref(), &used)
             };
             let billing = judge(&unit.account).map_err(|_| unit.refusal)?;
             if let Some(reseller) = &unit.reseller {
                 judge(reseller).map_err(|_| unit.refusal)?;
             }
             self.played.billing.get_or_insert(billing);
+            self.docs.take(unit);
         }
-        decision.units.iter().for_each(|unit| self.docs.take(unit));
         match decision.outcome {
             Outcome::Route(route) => Ok(route),
             Outcome::Reject(reject) => Err(reject),
-            // In a system of trunks alone, what is no PBX's is nobody's.
-            Outcome::Elsewhere(_) => Err(Reject::hangup(
-                HangupCause::UnallocatedNumber,
-                "not for a PBX",
-            )),
+            Outcome::Elsewhere(_) => {
+                let cause = HangupCause::UnallocatedNumber;
+                Err(Reject::hangup(cause, "not for a PBX"))
+            }
         }
     }
 
@@ -362,11 +405,12 @@ fn kind(to: &FailoverTo) -> &'static str {
 
 fn ended(outcome: &str) -> Ended {
     let (cause, status) = outcome.split_once('/').unwrap_or((outcome, ""));
-    match cause {
-        "ANSWER" => Ended::Answered,
-        "ORIGINATOR_CANCEL" => Ended::CallerGone,
-        cause => Ended::Failed {
-            cause: cause.parse().unwrap(),
+    match (cause, status) {
+        ("ANSWER", _) => Ended::Answered,
+        // With a status it is what the far end has answered: a failure like any other.
+        ("ORIGINATOR_CANCEL", "") => Ended::CallerGone,
+        (cause, status) => Ended::Failed {
+            cause: cause.parse().unwrap_or(HangupCause::NormalUnspecified),
             sip_status: status.parse().ok(),
         },
     }

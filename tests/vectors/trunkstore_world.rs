@@ -45,7 +45,12 @@ struct ActiveCall {
     counted: bool,
     call: String,
     other_leg: Option<String>,
+    /// The number that is called, where the case says so.
+    number: Option<String>,
 }
+
+/// What the call under test is called among the others.
+const OURS: &str = "the call under test";
 
 fn typed<T: DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{error} in {value}"))
@@ -98,6 +103,7 @@ fn active(value: &Value) -> ActiveCall {
         counted: billing.starts_with("flat_rate"),
         call: text(&value["call_id"]),
         other_leg: value["other_leg"].as_str().map(str::to_owned),
+        number: value.get("number").and_then(|number| did(&text(number))),
     }
 }
 
@@ -119,11 +125,12 @@ impl Docs {
         };
         let number = |value: &Value| {
             let number = did(&text(&value["number"])).unwrap();
-            (
-                number,
-                account(&value["account_id"]),
-                Arc::new(typed(value)),
-            )
+            // An unassigned number is nobody's.
+            let owner = match value["account_id"].as_str() {
+                Some(_) => account(&value["account_id"]),
+                None => AccountId::installation(),
+            };
+            (number, owner, Arc::new(typed(value)))
         };
         let resource = |value: &Value| ResourceSource {
             account: match value.get("account_id") {
@@ -153,34 +160,35 @@ impl Docs {
         self.tenants.iter().find(|tenant| tenant.id == *id)
     }
 
-    /// What others use of an account's limits; a reseller's count those of its accounts.
-    pub fn used(&self, id: &AccountId) -> Used {
+    /// What is used of an account's limits; a reseller's count those of its accounts. The call that
+    /// asks is not among the calls, but its units are among the units.
+    pub fn used(&self, id: &AccountId, number: &str) -> Used {
         let ours = |call: &&ActiveCall| {
             let tenant = self.tenant(&call.account);
             call.account == *id || tenant.is_some_and(|t| t.reseller.as_ref() == Some(id))
         };
         let calls: Vec<&ActiveCall> = self.calls.iter().filter(ours).collect();
-        let units = |direction| {
-            let own = calls
-                .iter()
-                .filter(|c| c.counted && c.direction == direction);
-            u32::try_from(own.count()).unwrap()
+        let count = |wanted: &dyn Fn(&&&ActiveCall) -> bool| {
+            u32::try_from(calls.iter().filter(wanted).count()).unwrap()
         };
+        let units = |direction| count(&|c| c.counted && c.direction == direction);
         // Both legs of a bridge are one call.
-        let mut seen = BTreeSet::new();
-        let first = |call: &&&ActiveCall| {
-            let other = call.other_leg.as_ref();
-            let new = !seen.contains(&call.call) && !other.is_some_and(|o| seen.contains(o));
-            seen.insert(call.call.clone());
-            new
-        };
-        let unique = u32::try_from(calls.iter().filter(first).count()).unwrap();
+        let mut seen = BTreeSet::from([OURS]);
+        let mut unique = 0;
+        for call in &calls {
+            let names = [Some(&*call.call), call.other_leg.as_deref()];
+            let names = || names.into_iter().flatten();
+            unique += u32::from(!names().any(|name| seen.contains(name)));
+            seen.extend(names());
+        }
         Used {
             inbound: units(UnitDirection::In),
             outbound: units(UnitDirection::Out),
             calls: unique,
             consuming: unique,
-            of_number: 0,
+            of_number: count(&|c| {
+                c.direction == UnitDirection::In && c.number.as_deref() == Some(number)
+            }),
         }
     }
 
@@ -190,8 +198,9 @@ impl Docs {
             account: unit.account.clone(),
             direction: unit.direction,
             counted: unit.counted,
-            call: "the call under test".to_owned(),
+            call: OURS.to_owned(),
             other_leg: None,
+            number: Some(unit.number.clone()),
         });
     }
 
