@@ -392,6 +392,7 @@ async fn the_subscription_is_narrow_and_plain() {
     assert!(names.contains("CHANNEL_PARK") && names.contains("BACKGROUND_JOB"));
     assert_eq!(
         subclasses,
-        "sofia::register sofia::unregister sofia::expire sofia::sip_user_state"
+        "sofia::register sofia::unregister sofia::expire sofia::sip_user_state sofia::gateway_add \
+         sofia::gateway_delete sofia::gateway_state"
     );
 }

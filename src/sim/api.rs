@@ -50,6 +50,8 @@ impl Core {
             "sched_del" => format!("+OK Deleted: {}\n", self.scheduler.delete(words)),
             "sched_transfer" => self.api_sched_transfer(words),
             "sched_hangup" => self.api_sched_hangup(words),
+            "sofia" => self.sofia(words).await,
+            "reloadacl" => "+OK acl reloaded\n".to_owned(),
             "reloadxml" => "+OK [Success]\n".to_owned(),
             "msleep" => {
                 let ms = words.parse().unwrap_or(0);
@@ -73,9 +75,13 @@ impl Core {
             "uuid_transfer" => "<uuid> [-bleg|-both] <dest-exten> [<dialplan>] [<context>]",
             "uuid_dump" => "<uuid> [format]",
             "uuid_break" => "<uuid> [all]",
+            "uuid_record" => "<uuid> [start|stop|mask|unmask] <path> [<limit>]",
             _ => return not_found(name),
         };
-        let needs_more = matches!(name, "uuid_setvar" | "uuid_getvar" | "uuid_transfer");
+        let needs_more = matches!(
+            name,
+            "uuid_setvar" | "uuid_getvar" | "uuid_transfer" | "uuid_record"
+        );
         if uuid.is_empty() || (needs_more && rest.is_empty()) {
             return format!("-USAGE: {usage}\n").into_bytes();
         }
@@ -109,6 +115,8 @@ impl Core {
                 channel.poke();
                 "+OK\n".to_owned()
             }
+            // There are no media to record.
+            "uuid_record" => "+OK Success\n".to_owned(),
             "uuid_transfer" => {
                 let target = rest
                     .strip_prefix("-bleg ")

@@ -49,6 +49,8 @@ applications! {
     SchedTransfer "sched_transfer"
     Log "log"
     Info "info"
+    RecordSession "record_session"
+    StopRecordSession "stop_record_session"
 }
 
 const MEDIA: (&str, &str, u32) = (
@@ -112,7 +114,11 @@ impl Session {
                 self.channel.leg().detour = super::dialplan::read_extension(argument);
             }
             Application::SchedTransfer => self.sched_transfer(argument),
-            Application::Log | Application::Info => {}
+            // There are no media to record.
+            Application::Log
+            | Application::Info
+            | Application::RecordSession
+            | Application::StopRecordSession => {}
         }
     }
 

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use super::event::Firing;
+use super::gateways::Gateways;
 use super::leg::Channel;
 use super::link::Links;
 use super::listener::Listener;
@@ -36,6 +37,7 @@ pub(super) struct Core {
     pub(super) clock: Clock,
     pub(super) phones: Arc<Phones>,
     pub(super) registrar: Arc<Registrar>,
+    pub(super) gateways: Gateways,
     /// Ways to other nodes.
     pub(super) links: Arc<Links>,
     pub(super) scheduler: Scheduler,
@@ -65,6 +67,7 @@ impl Core {
             clock: Clock::start(),
             phones,
             registrar,
+            gateways: Gateways::default(),
             links,
             scheduler: Scheduler::default(),
             dead: CancellationToken::new(),

@@ -81,10 +81,17 @@ impl Session {
         variables: &[(String, String)],
     ) -> Result<Outgoing, HangupCause> {
         let (name, number) = target.split_once('/').ok_or(HangupCause::InvalidUrl)?;
+        let known = self.core.gateways.is_up(name);
+        if known == Some(false) {
+            return Err(HangupCause::GatewayDown);
+        }
+        // A gateway without a carrier behind it is called into silence.
+        let silent = || known.map(|_| super::PhoneScript::is_silent());
         let script = self
             .core
             .phones
             .gateway(name)
+            .or_else(silent)
             .ok_or(HangupCause::InvalidGateway)?;
         let sip = self.callee_sip("internal", number, name, "127.0.0.1:5090");
         let channel_name = format!("sofia/internal/{number}");

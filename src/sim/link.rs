@@ -18,13 +18,21 @@ pub(super) struct Link {
     pub(super) handoff: Handoff,
 }
 
-/// The ways from a node to others, by address.
+/// The ways from a node to others, by address, and to the directory that it asks.
 #[derive(Default)]
-pub(super) struct Links(Mutex<HashMap<String, Link>>);
+pub(super) struct Links(Mutex<HashMap<String, Link>>, Mutex<Option<SocketAddr>>);
 
 impl Links {
     pub(super) fn put(&self, address: SocketAddr, link: Link) {
         lock(&self.0).insert(address.to_string(), link);
+    }
+
+    pub(super) fn asks(&self, directory: SocketAddr) {
+        *lock(&self.1) = Some(directory);
+    }
+
+    pub(super) fn directory(&self) -> Option<SocketAddr> {
+        *lock(&self.1)
     }
 
     /// The way that an INVITE to this URI takes: by its `fs_path`, else by its host.

@@ -30,6 +30,7 @@ mod dtmf;
 mod event;
 mod event_name;
 mod expand;
+mod gateways;
 mod headers;
 mod leg;
 mod lifecycle;

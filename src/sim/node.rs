@@ -131,6 +131,22 @@ impl Node {
         self.inner.phones.put(&format!("gateway/{name}"), script);
     }
 
+    /// Where the node's SIP profiles ask for their gateways (mod_xml_curl).
+    pub fn asks_directory(&self, directory: SocketAddr) {
+        self.inner.links.asks(directory);
+    }
+
+    /// Names of the gateways that the profiles have.
+    #[must_use]
+    pub fn gateways(&self) -> Vec<String> {
+        self.core().gateways.names()
+    }
+
+    /// The carrier behind a gateway answers REGISTER and OPTIONS, or ceases to: `sofia::gateway_state`.
+    pub fn gateway_answers(&self, name: &str, up: bool) {
+        self.core().gateway_answers(name, up);
+    }
+
     pub fn remove_phone(&self, address: &str) {
         self.inner.phones.remove(address);
     }

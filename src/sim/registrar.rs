@@ -280,7 +280,12 @@ impl Core {
         }
     }
 
-    fn custom(&self, subclass: &str, source: super::event::Source, extra: &[(&str, &str)]) {
+    pub(super) fn custom(
+        &self,
+        subclass: &str,
+        source: super::event::Source,
+        extra: &[(&str, &str)],
+    ) {
         let mut firing = Firing::general("CUSTOM", source, extra);
         firing.subclass = Some(subclass);
         self.fire(&firing, &[]);

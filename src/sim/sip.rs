@@ -60,6 +60,8 @@ impl Refusal {
 /// The cause of an outgoing leg that the far end refused (capture fact 37, event socket specification 8.5).
 pub(super) fn cause_of(status: u16) -> HangupCause {
     match status {
+        // (Where the leg says `outbound_redirect_fatal`; the simulated node knows no other.)
+        300..=399 => HangupCause::RequestedChanUnavail,
         401..=403 | 407 | 603 | 608 => HangupCause::CallRejected,
         404 => HangupCause::UnallocatedNumber,
         485 | 604 => HangupCause::NoRouteDestination,
@@ -150,6 +152,7 @@ mod tests {
             (408, HangupCause::RecoveryOnTimerExpire),
             (488, HangupCause::IncompatibleDestination),
             (500, HangupCause::NormalTemporaryFailure),
+            (302, HangupCause::RequestedChanUnavail),
             (503, HangupCause::NormalTemporaryFailure),
         ] {
             assert_eq!(cause_of(status), cause, "{status}");

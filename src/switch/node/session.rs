@@ -54,6 +54,9 @@ const SUBCLASSES: &[&str] = &[
     "sofia::unregister",
     "sofia::expire",
     "sofia::sip_user_state",
+    "sofia::gateway_add",
+    "sofia::gateway_delete",
+    "sofia::gateway_state",
 ];
 
 /// How a connection ended.
