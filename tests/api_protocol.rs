@@ -15,6 +15,8 @@ mod api_support;
 mod documents;
 #[path = "api_protocol/misspelt.rs"]
 mod misspelt;
+#[path = "api_protocol/wire.rs"]
+mod wire;
 
 use api_daemon::Daemon;
 use api_support::{Client, json};

@@ -6,12 +6,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::StatusCode;
 use hyper::service::service_fn;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::exchange::Api;
-use super::resources;
+use super::reply::{self, Closing};
+use super::{resources, time};
 use crate::http::{Limits, Listener};
 
 const LIMITS: Limits = Limits {
@@ -53,11 +55,45 @@ impl Bound {
     #[must_use]
     pub fn serving(self, context: Context) -> Server {
         let routes = resources::routes();
+        let node = context.node.clone();
         Server {
-            listener: self.0,
+            listener: self
+                .0
+                .refusing(Arc::new(move |status| unread(&node, status))),
             api: Arc::new(Api { context, routes }),
         }
     }
+}
+
+/// The response to a request whose head can't be read: nobody knows who asked for what, but it is JSON like any other.
+fn unread(node: &str, status: u16) -> Vec<u8> {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    let (message, words) = match status {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => (
+            "header_fields_too_large",
+            "expected at most 100 header lines and 64 KiB of them",
+        ),
+        StatusCode::URI_TOO_LONG => ("uri_too_long", "expected a URL of at most 8192 bytes"),
+        _ => ("parse_error", "the request is no HTTP/1.1"),
+    };
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    let timestamp = time::iso();
+    let closing = Closing {
+        message: Some(message),
+        error: Some(status.as_str()),
+        status: "error",
+        request_id: &id,
+        node,
+        timestamp: &timestamp,
+        ..Closing::default()
+    };
+    let data = serde_json::json!({ "message": words }).to_string();
+    let body = reply::write(data.as_bytes(), &closing, false);
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nx-request-id: {id}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    [head.into_bytes(), body].concat()
 }
 
 /// A bound API, which answers once it is run.

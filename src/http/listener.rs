@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::patience::Patient;
+use super::refusals::{Refusing, Telling};
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -52,6 +53,7 @@ pub struct Limits {
 pub struct Listener {
     listener: TcpListener,
     address: SocketAddr,
+    refusing: Option<Refusing>,
 }
 
 impl Listener {
@@ -68,7 +70,18 @@ impl Listener {
         socket.bind(address)?;
         let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
-        Ok(Listener { listener, address })
+        Ok(Listener {
+            listener,
+            address,
+            refusing: None,
+        })
+    }
+
+    /// Answers as `refusing` says to requests whose heads can't be read; otherwise these get a status and no body.
+    #[must_use]
+    pub fn refusing(self, refusing: Refusing) -> Listener {
+        let refusing = Some(refusing);
+        Listener { refusing, ..self }
     }
 
     #[must_use]
@@ -106,7 +119,13 @@ impl Listener {
                 () = shutdown.cancelled() => break,
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, peer)) => {
-                        let connection = Connection { name, limits, peer, shutdown: shutdown.clone() };
+                        let connection = Connection {
+                            name,
+                            limits,
+                            peer,
+                            refusing: self.refusing.clone(),
+                            shutdown: shutdown.clone(),
+                        };
                         connections.spawn(connection.serve(stream, serving(peer), place));
                     }
                     Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -133,6 +152,7 @@ struct Connection {
     name: &'static str,
     limits: Limits,
     peer: SocketAddr,
+    refusing: Option<Refusing>,
     shutdown: CancellationToken,
 }
 
@@ -147,13 +167,15 @@ impl Connection {
             name,
             limits,
             peer,
+            refusing,
             shutdown,
         } = self;
         // An answer is one small write: it must not wait for company.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "no TCP_NODELAY");
         }
-        let stream = TokioIo::new(Patient::new(stream, limits.read_within));
+        let stream = Patient::new(stream, limits.read_within);
+        let stream = TokioIo::new(Telling::new(stream, refusing));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.head_within)

@@ -4,5 +4,7 @@
 
 mod listener;
 mod patience;
+mod refusals;
 
 pub use listener::{Limits, Listener};
+pub use refusals::Refusing;

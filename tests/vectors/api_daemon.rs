@@ -101,6 +101,11 @@ impl Daemon {
         }
     }
 
+    #[allow(dead_code, reason = "not every test writes its own bytes")]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// What the runner supplies to the transcripts.
     pub fn variables(&self) -> Map<String, Value> {
         self.variables.clone()
@@ -157,7 +162,8 @@ impl Drop for Daemon {
     }
 }
 
-fn parse(answer: &[u8]) -> Exchange {
+/// The first answer of what was received, with all that follows as its body.
+pub fn parse(answer: &[u8]) -> Exchange {
     let end = answer
         .windows(4)
         .position(|four| four == b"\r\n\r\n")
