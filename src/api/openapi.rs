@@ -16,7 +16,7 @@ pub fn document(routes: &Routes) -> Value {
     for route in routes.iter() {
         // what is answered 501 is there for clients that ask, and not to be asked for
         if route.verbs.values().any(On::is_provided) {
-            paths.insert(route.path.clone(), path(route));
+            paths.insert(route.path.clone(), path(route, &links(routes, route)));
         }
     }
     paths.sort_keys();
@@ -144,7 +144,37 @@ fn refer(schema: &mut Value) {
     }
 }
 
-fn path(route: &Route) -> Value {
+/// What can be done with what this route creates: the operations below it, each with the new id.
+fn links(routes: &Routes, route: &Route) -> Map<String, Value> {
+    let mut links = Map::new();
+    for below in routes.iter() {
+        let Some(rest) = below
+            .path
+            .strip_prefix(&route.path)
+            .and_then(|rest| rest.strip_prefix("/{"))
+        else {
+            continue;
+        };
+        let Some((name, rest)) = rest.split_once('}').filter(|(_, rest)| !rest.contains('{'))
+        else {
+            continue;
+        };
+        let mut parameters = Map::new();
+        let above = route.path.split('/');
+        for known in above.filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+            parameters.insert(known.to_owned(), format!("$request.path.{known}").into());
+        }
+        parameters.insert(name.to_owned(), "$response.body#/data/id".into());
+        for (verb, _) in below.verbs.iter().filter(|(_, on)| on.is_provided()) {
+            let told = json!({"operationId": operation_id(below, *verb), "parameters": parameters});
+            let label = format!("{}{}", verb.as_str().to_lowercase(), rest.replace('/', "_"));
+            links.insert(label, told);
+        }
+    }
+    links
+}
+
+fn path(route: &Route, links: &Map<String, Value>) -> Value {
     let names = route
         .path
         .split('/')
@@ -155,7 +185,15 @@ fn path(route: &Route) -> Value {
         item.insert("parameters".to_owned(), parameters.into());
     }
     for (verb, on) in route.verbs.iter().filter(|(_, on)| on.is_provided()) {
-        item.insert(verb.as_str().to_lowercase(), operation(route, *verb, on));
+        let mut told = operation(route, *verb, on);
+        if *verb == Verb::Put
+            && matches!(on.gives, Gives::Item(_))
+            && !links.is_empty()
+            && let Some(Value::Object(created)) = told.pointer_mut("/responses/201")
+        {
+            created.insert("links".to_owned(), Value::Object(links.clone()));
+        }
+        item.insert(verb.as_str().to_lowercase(), told);
     }
     Value::Object(item)
 }
@@ -266,6 +304,9 @@ fn responses(on: &On) -> Value {
     let error = json!({"$ref": "#/components/responses/error"});
     let mut responses = Map::new();
     responses.insert(on.status.to_string(), success(on));
+    if let Some(status) = on.also {
+        responses.insert(status.to_string(), success(&On::plainly(on)));
+    }
     responses.insert("default".to_owned(), error);
     Value::Object(responses)
 }

@@ -60,6 +60,8 @@ pub struct On {
     pub gives: Gives,
     /// Status of success.
     pub status: u16,
+    /// Another status of success, which comes with data of no schema.
+    pub also: Option<u16>,
     /// One line for the OpenAPI document.
     pub says: &'static str,
 }
@@ -77,8 +79,20 @@ impl On {
             takes: Takes::default(),
             gives: Gives::default(),
             status: 200,
+            also: None,
             says,
         }
+    }
+
+    /// The same, answering what is of no schema.
+    pub(super) fn plainly(on: &On) -> On {
+        on.clone().gives(Gives::Anything)
+    }
+
+    #[must_use]
+    pub fn also(mut self, status: u16) -> On {
+        self.also = Some(status);
+        self
     }
 
     #[must_use]

@@ -35,7 +35,8 @@ pub(super) fn routes(routes: &mut Routes) {
         .post(
             On::new("Replace a device, or notify it", post)
                 .takes(Takes::Data("devices"))
-                .gives(Gives::Item("devices")),
+                .gives(Gives::Item("devices"))
+                .also(202),
         )
         .put(
             On::new("Notify a device", notify)
