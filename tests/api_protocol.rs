@@ -11,6 +11,8 @@
 #[path = "vectors/api_daemon.rs"]
 mod api_daemon;
 mod api_support;
+#[path = "api_protocol/choices.rs"]
+mod choices;
 #[path = "api_protocol/documents.rs"]
 mod documents;
 #[path = "api_protocol/misspelt.rs"]

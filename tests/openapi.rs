@@ -37,6 +37,7 @@ fn every_reference_leads_somewhere_and_every_name_is_one_operations() {
     let document = generated();
     let mut waiting = vec![&document];
     let (mut references, mut operations) = (0, BTreeSet::new());
+    let mut linked: Vec<Value> = Vec::new();
     while let Some(value) = waiting.pop() {
         match value {
             Value::Object(members) => {
@@ -48,12 +49,21 @@ fn every_reference_leads_somewhere_and_every_name_is_one_operations() {
                 if let Some(Value::String(id)) = members.get("operationId") {
                     assert!(operations.insert(id.clone()), "{id} is twice");
                 }
-                waiting.extend(members.values());
+                if let Some(Value::Object(links)) = members.get("links") {
+                    linked.extend(links.values().map(|link| link["operationId"].clone()));
+                }
+                let below = members.iter().filter(|(name, _)| *name != "links");
+                waiting.extend(below.map(|(_, value)| value));
             }
             Value::Array(items) => waiting.extend(items),
             _ => {}
         }
     }
+    let nowhere: Vec<_> = linked
+        .iter()
+        .filter(|id| id.as_str().is_none_or(|id| !operations.contains(id)))
+        .collect();
+    assert!(nowhere.is_empty() && linked.len() > 60, "{nowhere:?}");
     assert!(
         references > 100 && operations.len() > 60,
         "{references} {}",

@@ -6,6 +6,16 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// Who may take a number that is nobody's yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FreeNumbers {
+    #[default]
+    Anyone,
+    /// The master account alone; others use what it has given to them.
+    Superduper,
+}
+
 /// `[api]`; there is no API without `listen`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -34,6 +44,15 @@ pub struct Settings {
     pub realm_suffix: String,
     /// Dialplan context in which the second half of a quickcall dials.
     pub quickcall_context: String,
+    /// Who may take a number that is nobody's yet, as a number, in a callflow or in a trunk.
+    pub free_numbers: FreeNumbers,
+    /// Name of the master account that a daemon with an empty store makes; None: it makes none.
+    pub master_name: Option<String>,
+    /// Its realm; None: generated.
+    pub master_realm: Option<String>,
+    /// Its admin's name, with the file of the password; None: it has no user.
+    pub master_user: Option<String>,
+    pub master_password_file: Option<PathBuf>,
     /// Webhooks may go to loopback and private networks.
     pub allow_private_webhooks: bool,
 }
@@ -53,6 +72,11 @@ impl Default for Settings {
             enforce_user_roles: false,
             realm_suffix: "sip.internal".into(),
             quickcall_context: "from-device".into(),
+            free_numbers: FreeNumbers::Anyone,
+            master_name: None,
+            master_realm: None,
+            master_user: None,
+            master_password_file: None,
             allow_private_webhooks: false,
         }
     }

@@ -161,6 +161,7 @@ impl From<StartError> for Failure {
                 Exit::Unavailable
             }
             StartError::ApiFiles(_) => Exit::CantCreate,
+            StartError::FirstAccount(_) => Exit::Config,
             StartError::Metrics(_) => Exit::Unavailable,
             StartError::Carriers(_) => Exit::Software,
             StartError::Switch(_) => Exit::Config,

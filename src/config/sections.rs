@@ -260,6 +260,17 @@ impl Section for api::Settings {
                 "expected keys such as \"PUT devices\" or \"devices\"".into(),
             );
         }
+        if self.master_user.is_some() != self.master_password_file.is_some() {
+            let why = "expected together with master_password_file, and that with it";
+            report("master_user", why.into());
+        }
+        if self.master_name.is_none() && (self.master_realm.is_some() || self.master_user.is_some())
+        {
+            report(
+                "master_name",
+                "expected with master_realm and master_user".into(),
+            );
+        }
         if self
             .secret_file
             .as_ref()

@@ -51,6 +51,8 @@ pub enum StartError {
     #[error("{0}; [api] listen names the address: free it or choose another")]
     Api(#[from] api::ListenError),
     #[error(transparent)]
+    FirstAccount(#[from] api::FirstAccountError),
+    #[error(transparent)]
     ApiFiles(#[from] api::ContextError),
     #[error("{0}; [metrics] listen names the address: free it or choose another")]
     Metrics(#[from] MetricsError),
@@ -433,6 +435,7 @@ fn api(
     let Some(bound) = bound else {
         return Ok(None);
     };
+    api::first_account(store, &config.api)?;
     if let Ok(false) = store.any_account() {
         tracing::warn!(
             "there is no account yet; run: linefinder account create NAME --realm REALM"

@@ -46,6 +46,11 @@ pub struct Exchange {
 
 impl Daemon {
     pub fn start(limited: bool) -> Daemon {
+        Daemon::with(limited, &[])
+    }
+
+    /// With settings of its own, as environment variables name them.
+    pub fn with(limited: bool, settings: &[(&str, &str)]) -> Daemon {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store").display().to_string();
         let mut environment = vec![
@@ -59,6 +64,8 @@ impl Daemon {
         if !limited {
             environment.push(("LINEFINDER_API__RATE_TOKENS".to_owned(), "0".to_owned()));
         }
+        let own = settings.iter();
+        environment.extend(own.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let config = Config::from_layers(None, environment).unwrap();
         let store = Store::open(&config.store).unwrap();
         let secrets = Secrets::open(&api::secret_file(&config.api, &store)).unwrap();

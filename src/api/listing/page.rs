@@ -1,5 +1,7 @@
 //! Pages: so many rows from a key on, and the key at which the next page begins.
 
+use std::num::IntErrorKind;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
@@ -37,11 +39,15 @@ impl Wanted {
         let rows = match request.option("page_size") {
             Some(text) if !whole => match text.parse::<usize>() {
                 Ok(rows) if rows > 0 => Some(rows.min(ROWS_MAX)),
+                // larger than any number that we hold
+                Err(error) if *error.kind() == IntErrorKind::PosOverflow => Some(ROWS_MAX),
                 _ => return Err(Refusal::faulty_request("invalid page size")),
             },
             _ => (!whole).then_some(ROWS),
         };
-        let from = request.option("start_key").filter(|_| !whole);
+        // Clients that keep the key in a variable send it empty for the first page.
+        let from = request.option("start_key");
+        let from = from.filter(|text| !whole && !text.is_empty());
         Ok(Wanted {
             rows,
             from: from.map(|text| URL_SAFE_NO_PAD.decode(&text).unwrap_or(text.into_bytes())),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::api::reply::{Refusal, unreadable};
 use crate::api::request::Request;
+use crate::api::settings::FreeNumbers;
 use crate::routing::dialing;
 use crate::routing::numbers::Normalizer;
 use crate::store::StoreError;
@@ -49,10 +50,12 @@ fn owners(asked: &Request, number: &str) -> Result<BTreeSet<AccountId>, StoreErr
 /// Whether the account in the path may use a number that is E.164 already.
 ///
 /// # Errors
-/// 403: it is another account's. Or the store.
+/// 403: it is another account's, or nobody's and not to be taken. Or the store.
 pub(super) fn may_use(asked: &Request, number: &str) -> Result<(), Refusal> {
     let owners = owners(asked, number).map_err(unreadable)?;
-    if owners.is_empty() || owners.contains(&asked.owner()) {
+    let free = owners.is_empty()
+        && (asked.context.settings.free_numbers == FreeNumbers::Anyone || asked.is_superduper());
+    if free || owners.contains(&asked.owner()) {
         return Ok(());
     }
     Err(Refusal::forbidden_because(format!(

@@ -127,10 +127,13 @@ fn rules(asked: &Request, draft: &mut Draft) -> Result<(), Refusal> {
 
 /// `{"re-enable": true}`: every hook of the account that is switched off is switched on.
 async fn enable(asked: Asked) -> Outcome {
-    let data = asked.data()?;
-    let member = asked.option("re-enable");
-    let wanted = data.get("re-enable").and_then(Value::as_bool) == Some(true);
-    if !wanted && member.as_deref() != Some("true") {
+    // Beside the data, too, where names are written with underscores by then.
+    let beside = asked
+        .option("re_enable")
+        .or_else(|| asked.option("re-enable"));
+    if beside.as_deref() != Some("true")
+        && asked.data()?.get("re-enable").and_then(Value::as_bool) != Some(true)
+    {
         return Err(Refusal::required("re-enable"));
     }
     let store = &asked.context.store;
