@@ -1,6 +1,7 @@
 """PBXs, carriers and phones together: passwords, addresses, transfers, forwards; `scenarios.py` runs them."""
 import time
 
+from arrives import TwoNodes
 from bench import CARRIER, PBX, REALM, account
 from carriers import TrunkCalls, resource, seen
 from directory import status
@@ -229,6 +230,34 @@ def gateway_with_a_wrong_password():
         assert bench.node.wait_idle()
 
 
-SCENARIOS = [offnet_call_of_a_phone, offnet_call_of_a_phone_parked, forwarded_to_an_outside_number,
+def pbx_at_a_sister_node():
+    """A call comes in at one node, and the PBX that it is for is registered at the other: its format, its refusal, and
+    one unit for the whole of it."""
+    most = {"type": "limits", "account_id": "acme", "id": "limits", "twoway_trunks": 1}
+    documents = [account(), connectivity(pbx()), resource("c1", 5060, r"^(\+1\d{10})$"), most]
+    with TwoNodes(documents=documents, users=("pbx1",)) as live:
+        at_home = live.at(live.second, "pbx1", "127.0.0.52", answer(0))
+        carrier = live.carrier()
+        with carrier.call(DID, from_user="+13125550199") as call:
+            assert call.wait_answered(), seen(call)
+            incoming = at_home.wait_call()
+            assert incoming, "the PBX at the other node did not ring"
+            assert incoming.invite.uri.startswith(f"sip:{DID}@127.0.0.52"), incoming.invite.uri
+            assert "+13125550199" in incoming.invite.get("From"), incoming.invite.get("From")
+            assert "X-LF-" not in incoming.invite.text(), "private headers reached a PBX"
+            assert heard(call, incoming, 440) and heard(incoming, call, 880)
+            with carrier.call(DID) as second:
+                assert second.wait_ended() and second.status == 486, seen(second)
+            call.bye()
+            assert incoming.wait_ended()
+        assert live.node.wait_idle() and live.second.wait_idle(), "channels are left"
+        for reaction, status_heard in ((reject(486), 486), (reject(404), 404)):
+            at_home.policy = reaction
+            with carrier.call(DID) as call:
+                assert call.wait_ended() and call.status == status_heard, seen(call)
+        assert live.node.wait_idle() and live.second.wait_idle(), "channels are left"
+
+
+SCENARIOS = [pbx_at_a_sister_node, offnet_call_of_a_phone, offnet_call_of_a_phone_parked, forwarded_to_an_outside_number,
              forwarded_to_an_outside_number_parked, attended_transfer_of_a_trunk_call, caller_transfers_a_trunk_call,
              delayed_server, pbx_challenges, pbx_by_its_address, gateway_with_a_wrong_password]
