@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -78,6 +78,7 @@ pub struct Daemon {
     drain: Duration,
     shutdown: CancellationToken,
     reports: Option<mpsc::UnboundedSender<CallReport>>,
+    registrations: watch::Receiver<u64>,
 }
 
 impl Daemon {
@@ -102,7 +103,8 @@ impl Daemon {
         let carriers = Carriers::load(&store).map_err(StartError::Carriers)?;
         let health = Health::new(config.trunks.health());
         health.keep(&carriers.resources());
-        let sink = Arc::new(registrations::Keeper(store.clone()));
+        let sink = Arc::new(registrations::Keeper::new(store.clone()));
+        let registrations = sink.told();
         let ledger = Ledger::default();
         ledger.expect(config.nodes.keys().cloned());
         let mut settings = switch_settings(config, &store);
@@ -153,6 +155,7 @@ impl Daemon {
             drain: Duration::from_secs(config.handoff.drain_s),
             shutdown: shutdown.clone(),
             reports: None,
+            registrations,
         })
     }
 
@@ -196,6 +199,12 @@ impl Daemon {
     #[must_use]
     pub fn switch(&self) -> &Switch {
         &self.switch
+    }
+
+    /// Changes whenever a node has told of registrations, and they are in the store.
+    #[must_use]
+    pub fn registrations(&self) -> watch::Receiver<u64> {
+        self.registrations.clone()
     }
 
     /// A report of every call from now on, when it has ended.

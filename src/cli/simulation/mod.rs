@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,8 @@ pub struct Simulation {
     pub store: Store,
     listening: SocketAddr,
     reports: mpsc::UnboundedReceiver<CallReport>,
+    /// Changes when the daemon has heard of a phone.
+    registrations: watch::Receiver<u64>,
     shutdown: CancellationToken,
     daemon: JoinHandle<()>,
 }
@@ -82,6 +84,7 @@ impl Simulation {
             .listening()
             .ok_or_else(|| fault("the daemon does not listen"))?;
         let reports = daemon.reports();
+        let registrations = daemon.registrations();
         for node in daemon.switch().nodes() {
             let mut state = node.state();
             let live = timeout(PATIENCE, state.wait_for(|state| state.is_live())).await;
@@ -97,6 +100,7 @@ impl Simulation {
             store,
             listening,
             reports,
+            registrations,
             shutdown,
             daemon,
         })
@@ -123,18 +127,18 @@ impl Simulation {
         }
         let known = async {
             for phone in phones.iter().filter(|phone| phone.registers) {
-                while self
-                    .store
-                    .registrations(&phone.user, &phone.realm)
-                    .is_empty()
-                {
-                    tokio::time::sleep(Duration::from_millis(2)).await;
-                }
+                let known = |_: &u64| {
+                    let found = self.store.registrations(&phone.user, &phone.realm);
+                    !found.is_empty()
+                };
+                self.registrations.clone().wait_for(known).await.map(drop)?;
             }
+            Ok::<(), watch::error::RecvError>(())
         };
-        timeout(PATIENCE, known)
-            .await
-            .map_err(|_| fault("the daemon does not hear of the simulated phones"))
+        match timeout(PATIENCE, known).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(fault("the daemon does not hear of the simulated phones")),
+        }
     }
 
     /// Places a call on a node.
