@@ -12,10 +12,12 @@ mod store_support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use linefinder::store::{Store, StoreSettings};
 use store_support::{
-    Documents, apply, device, documents, filled, forget_the_close, serve, settings, snapshot, used,
+    Documents, apply, device, documents, filled, forget_the_close, serve, served, settings,
+    snapshot, used,
 };
 
 struct World {
@@ -247,4 +249,42 @@ fn an_empty_manifest() {
     let (found, log) = world.come_up();
     assert!(log.contains("manifest"), "{log}");
     assert_eq!(found, world.now, "{log}");
+}
+
+/// In a mount namespace of its own, where the store's folder is read-only; that takes rights which not every machine gives.
+#[test]
+fn a_folder_that_can_not_be_written() {
+    let world = World::new();
+    let store = world.settings.path.display().to_string();
+    let copies = tempfile::tempdir().unwrap();
+    let temporary = copies.path().display();
+    let shell = format!(
+        "export TMPDIR='{temporary}'; mount --bind '{store}' '{store}' && mount -o remount,ro,bind '{store}' || exit 77; exec \"$0\" \"$@\""
+    );
+    let inside = |program: &str| {
+        let mut command = Command::new("/usr/bin/unshare");
+        command.args(["-m", "/bin/sh", "-c", &shell, program]);
+        command
+    };
+    if !inside("/bin/true")
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
+        eprintln!("not tested: no rights to mount");
+        return;
+    }
+    let log = served(
+        world.folder.path(),
+        inside(env!("CARGO_BIN_EXE_linefinder")),
+    );
+    assert!(log.contains("served from a copy"), "{log}");
+    assert!(
+        log.contains("the disk fails: nothing can be changed"),
+        "{log}"
+    );
+    // it is as it was
+    let store = Store::open(&world.settings).unwrap();
+    assert_eq!(documents(&store), world.now);
+    let left = fs::read_dir(copies.path()).unwrap();
+    assert_eq!(left.count(), 0, "the copy is removed");
 }

@@ -98,8 +98,11 @@ impl Context {
         let (secrets, mended) = Secrets::kept(&path, &store.secret_copy())?;
         let notices = notices(&store, mended);
         let path = auth::beside(store.path(), "revoked");
-        let revoked = Revoked::open(&path, time::unix())
-            .map_err(|error| ContextError::Revoked { path, error })?;
+        let frozen = |error: &std::io::Error| frozen(&store, error);
+        let revoked = match Revoked::open(&path, time::unix()) {
+            Err(error) if frozen(&error) => Revoked::read(&path, time::unix()),
+            opened => opened.map_err(|error| ContextError::Revoked { path, error })?,
+        };
         let path = match &settings.audit_log {
             Some(path) => path.clone(),
             None => auth::beside(store.path(), "audit.jsonl"),
@@ -107,7 +110,10 @@ impl Context {
         let audit = if path.as_os_str().is_empty() {
             Audit::none()
         } else {
-            Audit::open(&path).map_err(|error| ContextError::Audit { path, error })?
+            match Audit::open(&path) {
+                Err(error) if frozen(&error) => Audit::none(),
+                opened => opened.map_err(|error| ContextError::Audit { path, error })?,
+            }
         };
         let mut context = Context::with(store, nodes, settings, secrets, revoked, audit);
         if let Some(inner) = Arc::get_mut(&mut context.0) {
@@ -210,6 +216,12 @@ pub fn secret_beside(settings: &Settings, store: &Path) -> PathBuf {
         Some(path) => path.clone(),
         None => Secrets::beside(store),
     }
+}
+
+/// Whether a file can't be written because the store can't be either: then nothing changes that it would have to tell.
+fn frozen(store: &Store, error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), ReadOnlyFilesystem | PermissionDenied) && !store.health().takes_writes()
 }
 
 /// A new secret is no news to a store in which there is nobody.

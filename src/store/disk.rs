@@ -347,6 +347,11 @@ impl Disk {
             .map_err(|e| self.broken("a sync", sled::Error::Io(e)))
     }
 
+    /// Takes no writes from now on.
+    pub(super) fn refuse_writes(&self, why: String) {
+        self.set_failure(Some(Failure::Broken(why)));
+    }
+
     fn set_failure(&self, failure: Option<Failure>) {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }

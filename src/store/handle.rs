@@ -327,7 +327,7 @@ impl Store {
 
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.core().path
+        &self.inner.home
     }
 
     /// Folder of the files that documents name, by account: see [`super::folder_of_account`]. It is made when it is needed.

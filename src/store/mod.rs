@@ -43,6 +43,7 @@ mod lookups;
 mod manifest;
 mod open;
 mod prepare;
+mod read_only;
 mod reads;
 mod rebuild;
 mod record;

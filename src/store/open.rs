@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::backup::Schedule;
+use super::attached;
+use super::backup::{self, Schedule};
 use super::committer::Committer;
 use super::compact::{self, Compacted};
 use super::core::Core;
@@ -22,7 +23,7 @@ use super::manifest::{Found, Manifest};
 use super::settings::StoreSettings;
 use super::sums;
 use super::watch::Watch;
-use super::{keys, rebuild, space, upgrade, verify};
+use super::{keys, read_only, rebuild, space, upgrade, verify};
 
 /// Who opens a store, and so what is done about damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub(super) struct Inner {
     watch: Option<Watch>,
     schedule: Option<Schedule>,
     pub(super) store_id: String,
+    /// The store's folder; the database is elsewhere if it is a copy.
+    pub(super) home: PathBuf,
     pub(super) rebuilt: Option<Rebuilt>,
     // The last two, and in this order: dropped when the database is closed.
     folder: Option<RemovedOnDrop>,
@@ -222,6 +225,44 @@ pub(super) fn compact(settings: &StoreSettings) -> Result<Compacted, StoreError>
 
 impl Inner {
     pub(super) fn open(settings: &StoreSettings, purpose: For) -> Result<Self, StoreError> {
+        let error =
+            match Self::open_in_place(settings, purpose) {
+                Err(
+                    error @ (StoreError::Open { .. } | StoreError::Io(_) | StoreError::Disk(_)),
+                ) if purpose == For::Service => error,
+                other => return other,
+            };
+        match read_only::why(&settings.path) {
+            Some(why) => Self::open_copy(settings, why),
+            None => Err(error),
+        }
+    }
+
+    /// Phones go on with what the store has, though it can't be written.
+    fn open_copy(settings: &StoreSettings, why: String) -> Result<Self, StoreError> {
+        let path = settings.path.as_path();
+        let copy = read_only::copied(path).map_err(|e| can_not_open(path, e))?;
+        tracing::error!(
+            why,
+            copy = %copy.store.display(),
+            "the store is served from a copy, and nothing can be changed: mend the disk or the folder's rights, then restart linefinder"
+        );
+        let around = RemovedOnDrop(copy.around);
+        let at_copy = StoreSettings {
+            path: copy.store,
+            files: Some(attached::folder_of(settings)),
+            backups: Some(backup::folder_of(settings)),
+            backup_every_s: 0,
+            ..settings.clone()
+        };
+        let mut inner = Self::open_in_place(&at_copy, For::Service)?;
+        inner.core.disk.refuse_writes(why);
+        inner.home = PathBuf::from(path);
+        inner.folder = Some(around);
+        Ok(inner)
+    }
+
+    fn open_in_place(settings: &StoreSettings, purpose: For) -> Result<Self, StoreError> {
         let path = settings.path.as_path();
         create_folder(path)?;
         let mut lock = lock::take(path)?;
@@ -291,6 +332,7 @@ impl Inner {
             .transpose()?;
         Ok(Self {
             folder: (purpose == For::Nothing).then(|| RemovedOnDrop(core.path.clone())),
+            home: core.path.clone(),
             core,
             committer: Some(committer),
             write_behind: Some(write_behind),

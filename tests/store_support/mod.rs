@@ -150,6 +150,11 @@ pub fn used(bytes: &[u8]) -> usize {
 
 /// Serves until it is ready, then stops it in good order. Returns its log.
 pub fn serve(folder: &Path) -> String {
+    served(folder, Command::new(env!("CARGO_BIN_EXE_linefinder")))
+}
+
+/// The same by a command that becomes the daemon.
+pub fn served(folder: &Path, mut command: Command) -> String {
     let notify = folder.join("notify");
     let _ = std::fs::remove_file(&notify);
     let socket = UnixDatagram::bind(&notify).unwrap();
@@ -162,7 +167,7 @@ pub fn serve(folder: &Path) -> String {
         folder.join("store").display()
     );
     std::fs::write(&config, text).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_linefinder"))
+    let mut child = command
         .env_clear()
         .env("NOTIFY_SOCKET", &notify)
         .arg("--config")

@@ -20,29 +20,7 @@ impl Revoked {
     /// # Errors
     /// The file can't be read or written.
     pub fn open(path: &Path, now: i64) -> io::Result<Revoked> {
-        let mut known = HashMap::new();
-        match File::open(path) {
-            Ok(file) => {
-                for line in BufReader::new(file).split(b'\n') {
-                    let line = line?;
-                    let line = String::from_utf8_lossy(&line);
-                    // A line cut short by a crash was never acknowledged.
-                    match line.split_once(' ').map(|(d, e)| (d, e.parse::<i64>())) {
-                        Some((digest, Ok(expires))) if expires > now => {
-                            known.insert(digest.to_owned(), expires);
-                        }
-                        Some((_, Ok(_))) => {}
-                        _ if line.is_empty() => {}
-                        _ => tracing::error!(
-                            path = %path.display(),
-                            "a line of the list of revoked tokens is damaged; its token may be good again until it ends"
-                        ),
-                    }
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
+        let known = listed(path, now)?;
         let draft = draft(path);
         let mut file = OpenOptions::new()
             .write(true)
@@ -60,6 +38,15 @@ impl Revoked {
             known: RwLock::new(known),
             file: Some(Mutex::new(file)),
         })
+    }
+
+    /// What can be read of the file, which is left as it is.
+    #[must_use]
+    pub fn read(path: &Path, now: i64) -> Revoked {
+        Revoked {
+            known: RwLock::new(listed(path, now).unwrap_or_default()),
+            file: None,
+        }
     }
 
     /// In memory only: demos and tests.
@@ -98,6 +85,34 @@ impl Revoked {
         file.write_all(format!("{digest} {expires}\n").as_bytes())?;
         file.sync_data()
     }
+}
+
+/// What the file lists, without what has ended by `now`.
+fn listed(path: &Path, now: i64) -> io::Result<HashMap<String, i64>> {
+    let mut known = HashMap::new();
+    match File::open(path) {
+        Ok(file) => {
+            for line in BufReader::new(file).split(b'\n') {
+                let line = line?;
+                let line = String::from_utf8_lossy(&line);
+                // A line cut short by a crash was never acknowledged.
+                match line.split_once(' ').map(|(d, e)| (d, e.parse::<i64>())) {
+                    Some((digest, Ok(expires))) if expires > now => {
+                        known.insert(digest.to_owned(), expires);
+                    }
+                    Some((_, Ok(_))) => {}
+                    _ if line.is_empty() => {}
+                    _ => tracing::error!(
+                        path = %path.display(),
+                        "a line of the list of revoked tokens is damaged; its token may be good again until it ends"
+                    ),
+                }
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    Ok(known)
 }
 
 fn draft(path: &Path) -> PathBuf {
