@@ -257,3 +257,67 @@ async fn a_quickcall_rings_the_phone_and_dials_the_number() {
         (202, json!("1"))
     );
 }
+
+#[tokio::test]
+async fn a_device_that_intercepts_a_call_rings_and_takes_it_over() {
+    let mut scene = scene().await;
+    let dump = json!({
+        "Unique-ID": "u-1", "Answer-State": "ringing", "Call-Direction": "inbound",
+        "variable_lf_account_id": scene.account.as_str(), "variable_user_name": "1002",
+    })
+    .to_string();
+    let path = format!("/v2/accounts/{}/channels/u-1", scene.account);
+    let (address, token) = (scene.address, scene.token.clone());
+    let asking = |data: Value| {
+        let (path, token) = (path.clone(), token.clone());
+        let body = json!({ "data": data });
+        tokio::spawn(async move { ask(address, &token, "POST", &path, &body).await })
+    };
+    for (data, status) in [
+        (json!({"action": "intercept", "target_type": "device"}), 400),
+        (
+            json!({"action": "intercept", "target_type": "device", "target_id": "nobody"}),
+            404,
+        ),
+        (
+            json!({"action": "intercept", "target_type": "user", "target_id": "desk"}),
+            404,
+        ),
+    ] {
+        let asking = asking(data.clone());
+        scene.peer.expect("api uuid_dump u-1 json").await;
+        scene.peer.api(&dump).await;
+        assert_eq!(soon("no", asking).await.unwrap().0, status, "{data}");
+    }
+    let wanted = json!({"action": "intercept", "target_type": "device", "target_id": "desk", "unbridged_only": true});
+    let asked = asking(wanted.clone());
+    scene.peer.expect("api uuid_dump u-1 json").await;
+    scene.peer.api(&dump).await;
+    let (status, answer) = soon("at once", asked).await.unwrap();
+    assert_eq!(
+        (status, answer["data"].clone()),
+        (202, json!("intercept initiated"))
+    );
+    let line = scene.peer.request().await.line;
+    scene.peer.reply("+OK Job-UUID: j").await;
+    assert!(line.starts_with("bgapi originate {"), "{line}");
+    assert!(
+        line.contains("sip:1001@127.0.0.9:5070") && line.contains("intercept_unbridged_only=true"),
+        "{line}"
+    );
+    assert!(line.ends_with(" &intercept(u-1)"), "{line}");
+    // A phone that is away can't take it.
+    let node = NodeName::new("fs1").unwrap();
+    scene
+        .store
+        .unregister(&node, "1001", "acme.test", None, None);
+    let asked = asking(wanted);
+    scene.peer.expect("api uuid_dump u-1 json").await;
+    scene.peer.api(&dump).await;
+    let (status, answer) = soon("no", asked).await.unwrap();
+    assert_eq!(status, 400);
+    assert!(
+        answer["data"]["target_id"]["invalid"].is_object(),
+        "{answer}"
+    );
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::channels;
+use super::intercept::intercept;
 use crate::api::reply::{Outcome, Refusal, Reply, unreadable};
 use crate::api::request::{Asked, Request};
 use crate::documents::{DocumentKey, DocumentType, schema};
@@ -28,6 +29,10 @@ pub(super) async fn act(asked: Asked) -> Outcome {
         Some(action) => action.to_owned(),
     };
     let data = schema::accept("channels", data).map_err(Refusal::invalid)?;
+    if action == "intercept" {
+        intercept(&asked, &node, &channel, &data)?;
+        return Ok(Reply::accepted("intercept initiated"));
+    }
     let step = step(&asked, &channel, &action, &data)?;
     perform(&asked, &node, step).await?;
     Ok(Reply::accepted(format!("{action} initiated")))
@@ -59,12 +64,16 @@ pub(super) async fn metaflow(asked: Asked) -> Outcome {
     if children.is_some_and(|children| !children.is_empty()) {
         return Err(unbuilt("metaflows of more than one step"));
     }
+    if module == "intercept" {
+        intercept(&asked, &node, &channel, &data)?;
+        return Ok(Reply::accepted("metaflow sent"));
+    }
     let step = step(&asked, &channel, &module, &data)?;
     perform(&asked, &node, step).await?;
     Ok(Reply::accepted("metaflow sent"))
 }
 
-fn unbuilt(what: &str) -> Refusal {
+pub(super) fn unbuilt(what: &str) -> Refusal {
     let message = format!("{what} can't be run yet");
     let status = hyper::StatusCode::NOT_IMPLEMENTED;
     Refusal::new(status, "not_implemented", json!({"message": message}))
@@ -83,14 +92,6 @@ fn step(
         "unhold" => ChannelAction::Unhold,
         "transfer" => return transfer(request, channel, data),
         "callflow" => return callflow(request, channel, data),
-        "intercept" => {
-            for field in ["target_type", "target_id"] {
-                if text(data, field).is_none() {
-                    return Err(Refusal::required(field));
-                }
-            }
-            return Err(unbuilt("intercept"));
-        }
         other => return Err(unbuilt(&format!("the action {other:?}"))),
     };
     Ok((channel.uuid.clone(), simple))

@@ -6,13 +6,13 @@ use hyper::StatusCode;
 use regex::RegexBuilder;
 use serde_json::{Map, Value, json};
 
-use super::phones::{Address, is_live};
-use crate::api::reply::{Outcome, Refusal, Reply, unreadable};
+use super::ringing::{Ringing, devices_of, phones};
+use crate::api::reply::{Outcome, Refusal, Reply};
 use crate::api::request::{Asked, Request};
 use crate::api::resource::fresh_id;
 use crate::api::routes::{On, Routes, Takes};
-use crate::documents::{DocumentType, Registration};
-use crate::routing::{Contact, DialLeg, DialString, Endpoint, Variables};
+use crate::documents::DocumentType;
+use crate::routing::DialString;
 use crate::store::Stored;
 use crate::switch::{JobFailure, Node};
 
@@ -116,13 +116,6 @@ async fn run(call: Quickcall) -> Result<String, String> {
     }
 }
 
-/// A phone and where it is; None: it is not registered, so that it is told of and does not ring.
-struct Ringing {
-    device: Stored,
-    address: Address,
-    registration: Option<Registration>,
-}
-
 fn prepare(asked: &Request) -> Result<Quickcall, Refusal> {
     let number = number(asked)?;
     let option = |name: &str| asked.option(name).or_else(|| data_option(asked, name));
@@ -164,40 +157,19 @@ fn prepare(asked: &Request) -> Result<Quickcall, Refusal> {
             "invite_format": invite_format(&phone.device),
             "outbound_call_id": format!("{call_id}-quickcall"),
         }));
-        let Some(registration) = &phone.registration else {
-            continue;
-        };
-        if Some(&registration.node) != holder.as_ref() {
-            continue;
-        }
-        let contact = Contact::parse(&registration.contact);
-        let made =
-            contact.and_then(|contact| Endpoint::sofia(&registration.profile, contact.uri()));
-        match made {
-            Ok(endpoint) => {
-                // Whose call it is when it comes back through the dialplan, as the directory tells it of a phone.
-                let mut variables = Variables::default();
-                variables.set("lf_quickcall", "true");
-                variables.set("lf_account_id", account.id.as_str());
-                variables.set("lf_device_id", id);
-                // FreeSWITCH makes the callee the caller of the second half.
-                variables.set_display_name("origination_callee_id_name", &phone.address.user);
-                variables.set_number("origination_callee_id_number", &phone.address.user);
-                if let Some(owner) = phone
-                    .device
-                    .document
-                    .body
-                    .get("owner_id")
-                    .and_then(Value::as_str)
-                {
-                    variables.set("lf_owner_id", owner);
-                }
-                legs.push(DialLeg {
-                    variables,
-                    endpoint,
-                });
-            }
-            Err(error) => tracing::warn!(device_id = id, %error, "a contact can't be dialled"),
+        let at = phone.registration.as_ref().map(|held| &held.node);
+        if at.is_some()
+            && at == holder.as_ref()
+            && let Some(mut leg) = phone.leg(account.id.as_str())
+        {
+            leg.variables.set("lf_quickcall", "true");
+            // FreeSWITCH makes the callee the caller of the second half.
+            let user = &phone.address.user;
+            leg.variables
+                .set_display_name("origination_callee_id_name", user);
+            leg.variables
+                .set_number("origination_callee_id_number", user);
+            legs.push(leg);
         }
     }
     let node = holder.filter(|_| !legs.is_empty());
@@ -232,7 +204,7 @@ fn prepare(asked: &Request) -> Result<Quickcall, Refusal> {
 }
 
 /// `originate` splits its arguments at blanks, except between quotes, which it takes away.
-fn one_word(dial_string: String) -> String {
+pub(super) fn one_word(dial_string: String) -> String {
     if dial_string.contains(' ') {
         format!("'{}'", dial_string.replace('\'', ""))
     } else {
@@ -292,44 +264,15 @@ fn invite_format(device: &Stored) -> &str {
     format.and_then(Value::as_str).unwrap_or("username")
 }
 
-/// The enabled phones of the device or user in the path, newest registration first.
+/// The phones of the device or user in the path.
 fn ringing(asked: &Request) -> Result<Vec<Ringing>, Refusal> {
-    let store = &asked.context.store;
-    let account = asked.account()?;
-    let mut devices = Vec::new();
-    if asked.parameter("device").is_empty() {
+    let devices = if asked.parameter("device").is_empty() {
         let user = asked.document(DocumentType::User, "user")?.document.key.id;
-        for id in store.devices_of(&account.id, &user).map_err(unreadable)? {
-            let key = asked.key(DocumentType::Device, id.as_str())?;
-            devices.extend(store.stored(&key).map_err(unreadable)?);
-        }
+        devices_of(asked, &user)?
     } else {
-        devices.push(asked.document(DocumentType::Device, "device")?);
-    }
-    let mut phones = Vec::new();
-    for device in devices {
-        let body = &device.document.body;
-        if body.get("enabled").and_then(Value::as_bool) == Some(false) {
-            continue;
-        }
-        let Some(address) = Address::of_device(body, &account.realm) else {
-            continue;
-        };
-        let newest = store
-            .registrations(&address.user, &address.realm)
-            .into_iter()
-            .find(is_live);
-        phones.push(Ringing {
-            device,
-            address,
-            registration: newest,
-        });
-    }
-    phones.sort_by_key(|phone| {
-        let heard = phone.registration.as_ref();
-        std::cmp::Reverse(heard.map(|registration| registration.updated_ms))
-    });
-    Ok(phones)
+        vec![asked.document(DocumentType::Device, "device")?]
+    };
+    phones(asked, devices)
 }
 
 #[cfg(test)]
