@@ -63,18 +63,14 @@ pub fn attempt(
     let Some(server) = hosted.server() else {
         return Ok(attempt);
     };
-    let invite = match target(request, call, hosted, server, Contacts::All, world)? {
+    let target = target(request, call, hosted, server, Contacts::All, world)?;
+    let invite = match told(target, hosted, explain) {
         Ok(invite) => invite,
-        Err((cause, why)) => {
-            explain.note("target", format_args!("{:?}: {why}", hosted.name()));
-            attempt.dial = Dial::Fails(cause, why);
+        Err(fails) => {
+            attempt.dial = fails;
             return Ok(attempt);
         }
     };
-    explain.note(
-        "target",
-        format_args!("{:?}: {}", hosted.name(), invite.endpoint),
-    );
     let bypass = bypasses(request, call, &levels, &invite);
     attempt.aleg.set_bool("bypass_media", bypass);
     if let Some(ringback) = levels.first(|terms| terms.ringback.as_deref()) {
@@ -131,18 +127,14 @@ pub(super) fn rest(
     let Some(server) = hosted.server() else {
         return Ok(attempt);
     };
-    let invite = match target(request, call, hosted, server, Contacts::Here, world)? {
+    let target = target(request, call, hosted, server, Contacts::Here, world)?;
+    let invite = match told(target, hosted, explain) {
         Ok(invite) => invite,
-        Err((cause, why)) => {
-            explain.note("target", format_args!("{:?}: {why}", hosted.name()));
-            attempt.dial = Dial::Fails(cause, why);
+        Err(fails) => {
+            attempt.dial = fails;
             return Ok(attempt);
         }
     };
-    explain.note(
-        "target",
-        format_args!("{:?}: {}", hosted.name(), invite.endpoint),
-    );
     let bypass = bypass && bypasses(request, call, &hosted.levels(), &invite);
     attempt.aleg.set_bool("bypass_media", bypass);
     let mut global = Variables::default();
@@ -166,6 +158,25 @@ pub(super) fn rest(
         groups: vec![vec![leg]],
     });
     Ok(attempt)
+}
+
+/// Explains what a server's target is; without one the attempt fails without a leg.
+fn told(
+    target: Result<Invite, (HangupCause, &'static str)>,
+    hosted: &Hosted,
+    explain: &mut dyn Explain,
+) -> Result<Invite, Dial> {
+    let name = hosted.name();
+    match target {
+        Ok(invite) => {
+            explain.note("target", format_args!("{name:?}: {}", invite.endpoint));
+            Ok(invite)
+        }
+        Err((cause, why)) => {
+            explain.note("target", format_args!("{name:?}: {why}"));
+            Err(Dial::Fails(cause, why))
+        }
+    }
 }
 
 /// Which registrations of a server count.
