@@ -237,6 +237,7 @@ async fn a_second_attempt_forgets_the_first() {
     soon("the first", first).await.unwrap().unwrap();
     let second = attempt();
     for name in [
+        "signal_bridge",
         "bridge_hangup_cause",
         "last_bridge_hangup_cause",
         "last_bridge_proto_specific_hangup_cause",

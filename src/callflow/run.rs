@@ -67,7 +67,12 @@ pub async fn run(
         .cause
         .is_some_and(|cause| cause != HangupCause::None);
     if known && leg.gone().is_cancelled() {
-        context.ledger.ended(&arrival.call);
+        let ended = leg.ended().now_or_never();
+        let partner = ended.and_then(|ended| CallId::new(&ended.goes_on_as?).ok());
+        match partner {
+            Some(partner) => context.ledger.passed_on(&arrival.call, &partner),
+            None => context.ledger.ended(&arrival.call),
+        }
     }
     report.elapsed_ms = clock.elapsed_ms();
     figures::ended(&report);

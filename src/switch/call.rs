@@ -19,6 +19,9 @@ pub struct Ended {
     pub disposition: Option<String>,
     /// Seconds since the answer (`billsec`), if answered.
     pub billed_s: Option<u64>,
+    /// Of a loopback leg that withdrew from an answered call: the leg that it was bridged to, which goes on
+    /// (`loopback_bowout_other_uuid`).
+    pub goes_on_as: Option<Box<str>>,
 }
 
 /// Why an application did not complete.

@@ -76,6 +76,7 @@ def forwarded_to_an_outside_number(park=False):
             assert live.office.units() == 1, live.office.units()
             time.sleep(BOWOUT)
             assert call.state == "up" and incoming.state == "up", "cut when the loopback pair left"
+            assert live.office.units() == 1, f"{live.office.units()} units after the loopback pair has left"
             assert heard(call, incoming, 440) and heard(incoming, call, 880)
             incoming.bye()
             assert call.wait_ended()

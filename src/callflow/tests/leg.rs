@@ -77,6 +77,7 @@ impl ScriptedLeg {
             cause,
             disposition: Some(disposition.to_owned()),
             billed_s,
+            goes_on_as: None,
         });
         self.gone.cancel();
     }

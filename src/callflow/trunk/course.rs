@@ -11,13 +11,13 @@ use super::units::Held;
 use crate::callflow::report::{Attempt as Reported, AttemptOutcome};
 use crate::callflow::stage::Clock;
 use crate::callflow::{Context, figures};
-use crate::routing::Variables;
 use crate::routing::dialing::EMERGENCY;
 use crate::routing::numbers::Classifiers;
 use crate::routing::trunk::{
     Attempt, AttemptTo, Decision, Dial, Ended, Failover, Outcome, Reject, Route, RouteKind, Step,
     UnitWanted, Unreadable, World, next,
 };
+use crate::routing::{DialString, Variables};
 use crate::switch::{Application, CallError, Leg};
 use crate::trunks::fraud;
 use crate::trunks::health::GatewayKey;
@@ -34,6 +34,8 @@ pub(in crate::callflow) struct Scene<'a> {
     pub(in crate::callflow) world: &'a (dyn World + Sync),
     pub(in crate::callflow) shutdown: &'a CancellationToken,
     pub(in crate::callflow) clock: Clock,
+    /// The caller's leg is the far half of a loopback, which leaves the call soon after the answer.
+    pub(in crate::callflow) behind_loopback: bool,
     /// The device or server that calls out, for the fraud guard.
     pub(in crate::callflow) party: Option<&'a str>,
 }
@@ -251,7 +253,10 @@ impl<'a> Course<'a> {
             // (The hunt places calls only.)
             return Placed::Ended(Ended::CallerGone);
         };
-        let dial_string = dial.render();
+        let dial_string = match self.marks().filter(|_| self.scene.behind_loopback) {
+            Some(marks) => marked(dial, &marks).render(),
+            None => dial.render(),
+        };
         let at = self.report(attempt, Some(dial_string.clone()));
         let applications = self.preparation(route, attempt);
         let clocks = Clocks::new(attempt, guard);
@@ -304,6 +309,10 @@ impl<'a> Course<'a> {
         }
     }
 
+    fn marks(&self) -> Option<Marks> {
+        self.scene.context.ledger.marks(self.scene.call)
+    }
+
     /// What the A-leg executes before `bridge`, in one write.
     fn preparation(&mut self, route: &Route, attempt: &Attempt) -> Vec<Application> {
         let first = !std::mem::replace(&mut self.prepared, true);
@@ -315,7 +324,7 @@ impl<'a> Course<'a> {
             let server = format!("{}/{}", place.connectivity, place.server);
             aleg.set(RANG, server);
         }
-        if let Some(marks) = self.scene.context.ledger.marks(self.scene.call) {
+        if let Some(marks) = self.marks().filter(|_| !self.scene.behind_loopback) {
             aleg.set(Marks::VARIABLE, marks.to_string());
         }
         let stale = std::mem::replace(&mut self.left_on_leg, names(&aleg));
@@ -422,6 +431,15 @@ impl<'a> Course<'a> {
     pub(in crate::callflow) fn take_attempts(&mut self) -> Vec<Reported> {
         std::mem::take(&mut self.attempts)
     }
+}
+
+/// With the marks on the legs that are dialled: they outlive the half of a loopback that dials them.
+fn marked(dial: &DialString, marks: &Marks) -> DialString {
+    let mut dial = dial.clone();
+    for leg in dial.groups.iter_mut().flatten() {
+        leg.variables.set(Marks::VARIABLE, marks.to_string());
+    }
+    dial
 }
 
 pub(super) fn class_of(route: &Route) -> &str {

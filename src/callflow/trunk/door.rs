@@ -127,7 +127,7 @@ pub(in crate::callflow) fn knock(
     world: &dyn World,
     explain: &mut dyn Explain,
 ) -> Result<Door, Unreadable> {
-    if is_ours(facts.arrival) {
+    if is_loopback(facts.arrival) {
         return Ok(Door::Callflows);
     }
     if let Some(handed) = handed_over(office, facts.arrival) {
@@ -219,7 +219,7 @@ pub(in crate::callflow) fn counts(
 }
 
 /// Legs of ours are no callers.
-fn is_ours(arrival: &Arrival) -> bool {
+pub(super) fn is_loopback(arrival: &Arrival) -> bool {
     arrival.variable("is_loopback").is_some() || arrival.variable("loopback_leg").is_some()
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::course::{Course, Finish, Scene, kind};
-use super::door::{Door, Facts, knock};
+use super::door::{Door, Facts, is_loopback, knock};
 use super::units::Held;
 use super::world::Documents;
 use crate::callflow::stage::Clock;
@@ -107,6 +107,7 @@ fn scene<'a>(
         world,
         shutdown,
         clock,
+        behind_loopback: is_loopback(arrival),
         party: None,
     }
 }

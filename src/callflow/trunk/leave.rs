@@ -115,6 +115,7 @@ pub(in crate::callflow) async fn leave(
         world: &world,
         shutdown: &never,
         clock: stage.clock(),
+        behind_loopback: stage.call.behind_loopback,
         party,
     });
     let mut left = std::mem::take(&mut stage.left_on_leg);

@@ -24,7 +24,18 @@ pub(super) fn read(event: &Event) -> Ended {
             .variable("billsec")
             .filter(|_| answered)
             .and_then(|text| text.parse().ok()),
+        goes_on_as: goes_on_as(event),
     }
+}
+
+/// The leg that goes on without a loopback leg. When both halves of a loopback are bridged and answered,
+/// mod_loopback joins their partners and ends both halves; `loopback_hangup_cause` is `bridge` then.
+pub(in crate::switch) fn goes_on_as(event: &Event) -> Option<Box<str>> {
+    event
+        .variable("loopback_hangup_cause")
+        .filter(|cause| cause.as_ref() == "bridge")?;
+    let partner = event.variable("loopback_bowout_other_uuid")?;
+    Some(Box::from(partner.as_ref()))
 }
 
 /// The end of a leg that FreeSWITCH no longer has and never told us about.
@@ -33,6 +44,7 @@ pub(super) fn unknown_end() -> Ended {
         cause: HangupCause::None,
         disposition: None,
         billed_s: None,
+        goes_on_as: None,
     }
 }
 
@@ -56,6 +68,21 @@ mod tests {
         assert_eq!(ended.cause, HangupCause::NormalClearing);
         assert_eq!(ended.billed_s, Some(11));
         assert_eq!(ended.disposition.as_deref(), Some("send_bye"));
+    }
+
+    #[test]
+    fn a_loopback_that_withdraws_names_who_goes_on() {
+        let end = |cause| {
+            let headers = [
+                ("Event-Name", "CHANNEL_HANGUP_COMPLETE"),
+                ("variable_loopback_hangup_cause", cause),
+                ("variable_loopback_bowout_other_uuid", "carrier-leg"),
+            ];
+            read(&Event::from_headers(headers, None)).goes_on_as
+        };
+        assert_eq!(end("bridge").as_deref(), Some("carrier-leg"));
+        // Half of it was replaced by an application: nobody goes on from here.
+        assert_eq!(end("bowout"), None);
     }
 
     #[test]

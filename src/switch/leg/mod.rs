@@ -9,6 +9,7 @@ mod state;
 
 pub(crate) use bridge::outcome as bridge_outcome;
 pub(crate) use commands::kill as kill_command;
+pub(super) use ending::goes_on_as;
 pub(crate) use live::{LegLink, LiveLeg};
 pub(crate) use mailbox::{Full, Mailbox};
 pub(crate) use state::LegState;

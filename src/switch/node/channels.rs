@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::context::Context;
+use super::super::leg::goes_on_as;
 use super::super::wire::{CommandFailure, CommandQueue};
 use super::handle::Node;
 use super::registrations::rows;
@@ -30,7 +31,7 @@ pub trait ChannelSink: Send + Sync {
     /// channels are to be read over that socket; they are taken for being read.
     fn glimpses(&self, node: &NodeName) -> bool;
 
-    /// Its channels that somebody called the node with (direction inbound), at some moment since `reading`.
+    /// Its channels, at some moment since `reading`.
     fn present(&self, node: &NodeName, channels: Vec<PresentChannel>);
 
     /// Its channels can't be read; from now on what happens to them is told.
@@ -39,7 +40,7 @@ pub trait ChannelSink: Send + Sync {
     /// A channel is gone.
     fn ended(&self, node: &NodeName, uuid: &str);
 
-    /// A channel has another uuid.
+    /// A channel has another uuid, or has left its call to another channel.
     fn renamed(&self, node: &NodeName, old: &str, new: &str);
 
     /// There is no connection to the node: its channels may come and go untold.
@@ -69,11 +70,7 @@ pub(super) async fn read(
 ) -> Result<(), CommandFailure> {
     let text =
         |row: &Value, name: &str| row.get(name).and_then(Value::as_str).map(Box::<str>::from);
-    let uuids: Vec<Box<str>> = table
-        .iter()
-        .filter(|row| text(row, "direction").as_deref() == Some("inbound"))
-        .filter_map(|row| text(row, "uuid"))
-        .collect();
+    let uuids: Vec<Box<str>> = table.iter().filter_map(|row| text(row, "uuid")).collect();
     let mut channels = Vec::with_capacity(uuids.len());
     for uuids in uuids.chunks(AT_ONCE) {
         let commands = uuids
@@ -152,7 +149,10 @@ pub(super) fn tell(node: &Node, context: &Context, event: &Event) {
         return;
     };
     match event.name() {
-        "CHANNEL_HANGUP_COMPLETE" | "CHANNEL_DESTROY" => following.sink.ended(node.name(), &uuid),
+        "CHANNEL_HANGUP_COMPLETE" | "CHANNEL_DESTROY" => match goes_on_as(event) {
+            Some(partner) => following.sink.renamed(node.name(), &uuid, &partner),
+            None => following.sink.ended(node.name(), &uuid),
+        },
         "CHANNEL_UUID" => {
             if let Some(old) = event.header("Old-Unique-ID") {
                 following.sink.renamed(node.name(), &old, &uuid);

@@ -137,6 +137,11 @@ impl Ledger {
         state.ended(call);
     }
 
+    /// The leg has left the call to another one, which holds the units from now on.
+    pub fn passed_on(&self, from: &CallId, to: &CallId) {
+        self.lock().renamed(from, to);
+    }
+
     /// Resolves when the calls of all nodes that answer are counted, at the latest after `limit`;
     /// false if it came to that.
     pub async fn in_step(&self, limit: Duration) -> bool {

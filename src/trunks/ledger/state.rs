@@ -184,7 +184,7 @@ impl State {
         keys.iter().for_each(|key| self.remove(key));
     }
 
-    /// The leg has another name now.
+    /// The leg has another name now, or another leg has its place.
     pub(super) fn renamed(&mut self, old: &CallId, new: &CallId) {
         let Some(units) = self.units.get(old) else {
             return;
@@ -199,7 +199,11 @@ impl State {
             let Some(entry) = self.take_out(&key(old)) else {
                 continue;
             };
-            self.put(key(new), entry);
+            // A leg that was read meanwhile, with a mark of its own, holds it already.
+            let held = self.units.get(new);
+            if !held.is_some_and(|units| units.contains_key(&(account.clone(), direction))) {
+                self.put(key(new), entry);
+            }
         }
     }
 

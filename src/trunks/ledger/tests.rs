@@ -418,3 +418,36 @@ async fn units_of_a_node_that_is_heard_of_no_more_are_kept_for_a_quarter_of_an_h
     assert_eq!(ledger.expire(seen + AWAY_FOR - Duration::from_secs(1)), 0);
     assert_eq!(ledger.expire(seen + AWAY_FOR), 1);
 }
+
+/// A forwarded call reaches its carrier from the far half of a loopback, which withdraws after the answer.
+#[tokio::test(start_paused = true)]
+async fn a_leg_that_leaves_its_call_to_another_passes_the_units_on() {
+    let ledger = Ledger::default();
+    let ask = Ask::new(1, "acme", Direction::Out);
+    let unit = ask.take(&ledger, 1).unwrap();
+    let marks = ledger.marks(&call(1)).unwrap();
+    // The carrier's leg bears the mark, and the node was read anew before the loopback has gone.
+    ledger.reading(&node("fs1"));
+    let mark = Some(Box::from(marks.to_string()));
+    let channel = |uuid: &str, mark| PresentChannel {
+        uuid: Box::from(uuid),
+        mark,
+    };
+    ledger.present(
+        &node("fs1"),
+        vec![channel("call-1", None), channel("call-9", mark)],
+    );
+    // The task and the node's event both tell it.
+    ledger.passed_on(&call(1), &call(9));
+    drop(unit);
+    ledger.renamed(&node("fs1"), "call-1", "call-9");
+    let acme = AccountId::new("acme").unwrap();
+    assert_eq!((ledger.units(), ledger.usage(&acme).outbound), (1, 1));
+    assert!(
+        Ask::new(2, "acme", Direction::Out)
+            .take(&ledger, 1)
+            .is_none()
+    );
+    ChannelSink::ended(&ledger, &node("fs1"), "call-9");
+    assert!(ledger.lock().is_bare());
+}

@@ -176,6 +176,7 @@ struct Bench {
     call: CallId,
     node: NodeName,
     shutdown: CancellationToken,
+    behind_loopback: bool,
 }
 
 struct Done {
@@ -211,6 +212,7 @@ impl Bench {
             call: CallId::new("c-1").unwrap(),
             node: NodeName::new("fs1").unwrap(),
             shutdown: CancellationToken::new(),
+            behind_loopback: false,
         }
     }
 
@@ -223,6 +225,7 @@ impl Bench {
             world: &self.world,
             shutdown: &self.shutdown,
             clock: Clock::start(0),
+            behind_loopback: self.behind_loopback,
             party: None,
         })
     }
@@ -277,6 +280,19 @@ async fn an_answer_ends_the_hunt_and_the_unit_with_the_call() {
     }
     assert_eq!(done.leg.log()[0], "ring_ready");
     assert_eq!(bench.context.ledger.units(), 0);
+}
+
+#[tokio::test]
+async fn behind_a_loopback_the_dialled_leg_bears_the_mark() {
+    let mut bench = Bench::new();
+    bench.behind_loopback = true;
+    let answered = [("bridge", Reaction::Answered)];
+    let done = bench
+        .run(servers(vec![attempt("a")]), None, &answered)
+        .await;
+    let mark = "lf_units=in/acme//cr/+12125550100";
+    assert!(done.bridges()[0].contains(mark), "{:?}", done.bridges());
+    assert!(!done.leg.variables().iter().any(|v| v == mark));
 }
 
 #[tokio::test]
