@@ -251,3 +251,36 @@ async fn callflows_that_send_a_call_to_each_other_come_to_an_end() {
     timeout(PATIENCE, gone).await.expect("a leg is left over");
     bench.stop().await;
 }
+
+#[tokio::test]
+async fn the_failover_of_a_did_may_be_a_number_of_anothers_callflow() {
+    let did = json!({DID: {"failover": {"e164": FAR}}});
+    let documents = [
+        account("acme"),
+        // Nobody has registered.
+        connectivity("acme", "t1", &[server_of("pbx1", json!({}), did)]),
+        carrier("c1", "127.0.1.1", 10),
+        account("beta"),
+        device("beta", "bell", "2001", "127.0.5.1"),
+        flow("beta", "in", FAR, "device", json!({"id": "bell"})),
+        limits("beta", json!({"inbound_trunks": 1})),
+        limits("acme", json!({"inbound_trunks": 1, "outbound_trunks": 1})),
+    ];
+    let mut bench = bench(&documents).await;
+    bench.nodes[0].phone("@127.0.5.1", answers());
+    let call = bench.inbound(DID);
+    bench.answered(&call).await;
+    assert_eq!(bench.ledger.units(), 3);
+    assert_eq!(bench.inbound_units("beta"), 1);
+    call.hang_up();
+    let result = timeout(PATIENCE, call.result()).await.unwrap();
+    assert!(
+        result.dialled[0].contains("loopback/+13125550188/"),
+        "{result:?}"
+    );
+    let (one, other) = (bench.report().await, bench.report().await);
+    let accounts = [&one.account_id, &other.account_id].map(|id| id.as_ref().unwrap().to_string());
+    assert!(accounts.contains(&"beta".to_owned()), "{accounts:?}");
+    assert_eq!(bench.ledger.units(), 0);
+    bench.stop().await;
+}

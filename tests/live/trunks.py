@@ -119,9 +119,11 @@ def refused(caller, status):
 def trunk_formats():
     """A DID reaches its PBX in each format."""
     for form, user in (("npan", "2125550100"), ("1npan", "12125550100"), ("e164", "+12125550100"),
-                       ("strip_plus", "12125550100")):
+                       ("strip_plus", "12125550100"), ("username", "pbx-one")):
         port = free_port(PBX)
-        with bench_of(trunks(server("pbx1", port, {"inbound_format": form}))) as bench:
+        customer = server("pbx1", port, {"inbound_format": form})
+        customer["auth"]["auth_user"] = "pbx-one"
+        with bench_of(trunks(customer)) as bench:
             pbx = Sipp(bench, "answers", PBX, port)
             answered(call_in(bench))
             invited = pbx.invited()

@@ -156,9 +156,9 @@ fn onnet(
         units,
         outcome,
     };
-    if owned.is_elsewhere() && !call.behalf.is_server() {
-        // It is in a callflow already, which can't become another account's: that one's runs behind a
-        // loopback.
+    if owned.is_elsewhere() && (call.failover || !call.behalf.is_server()) {
+        // The leg has tried servers, or is in a callflow, already: the callflow of the number's account
+        // runs behind a loopback.
         let through = match account::through(request, call, &owned, number) {
             Ok(outcome) => outcome,
             Err(why) => {
