@@ -5,13 +5,15 @@ import subprocess
 import time
 
 from bench import CARRIER, PBX, REALM, Bench, account
-from freeswitch import free_port
+from freeswitch import free_port, free_range
 
 SIPP = Path(__file__).parent / "sipp"
 DID = "+12125550100"
 FAR = "+13125550188"
 # The bench's configuration ends with its table [routing].
 ROUTING = 'carrier_profile = "trunk"\n'
+# SIPp ends at once unless it can bind the port that it is given and the second next.
+MEDIA_PORTS = 4
 
 
 class Sipp:
@@ -28,7 +30,7 @@ class Sipp:
         scenario.write_text(text)
         self.messages = self.folder / "messages.log"
         command = ["sipp", "-sf", str(scenario), "-i", ip, "-p", str(self.port), "-mi", ip, "-trace_msg",
-                   "-message_file", str(self.messages), "-nostdin", "-mp", str(free_port(ip)),
+                   "-message_file", str(self.messages), "-nostdin", "-mp", str(free_range(ip, MEDIA_PORTS)),
                    "-timeout", "60s", "-recv_timeout", "50000"]
         if target:
             command += ["-s", number, "-m", str(calls), "-l", str(calls), "-r", "200", f"{target[0]}:{target[1]}"]
